@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+# How everything in this project is compiled. Directory scope: a parent project is not touched.
+
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+
+if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+  # No -Wsign-conversion: sizes are signed here, those of the standard library are not, and a cast at
+  # every subscript hides more than it finds.
+  add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+    -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wundef -Wvla)
+endif()
+if(CONVGPU_WERROR)
+  set(CMAKE_COMPILE_WARNING_AS_ERROR ON)
+endif()
+
+if(CONVGPU_SANITIZE)
+  list(JOIN CONVGPU_SANITIZE "," sanitizers)
+  add_compile_options(-fsanitize=${sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${sanitizers})
+endif()

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The algorithms of the CPU backend, each made ready in a file of its own name.
+#pragma once
+
+#include <convgpu/detail/backend.hpp>
+#include <memory>
+#include <string>
+
+namespace convgpu::cpu {
+
+/// The definition, written as plainly as it can be.
+[[nodiscard]] std::unique_ptr<const detail::runnable> make_reference(const detail::request& r);
+
+/// Direct summation, row by row, on all threads. Refuses filters that are nearly all gaps.
+[[nodiscard]] std::string refuse_direct(const detail::request& r);
+[[nodiscard]] std::unique_ptr<const detail::runnable> make_direct(const detail::request& r);
+
+}  // namespace convgpu::cpu

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPU backend: its algorithms in order of preference.
+
+#include <convgpu/detail/backend.hpp>
+
+#include "algorithms.hpp"
+#include "parallel.hpp"
+
+namespace convgpu::detail {
+namespace {
+
+std::string nothing(const request&) {
+  return {};
+}
+
+constexpr algorithm algorithms[] = {
+    {.name = "cpu/direct",
+     .summary =
+         "direct summation, row by row on all threads, borders resolved where rows are loaded",
+     .refusal = cpu::refuse_direct,
+     .drawback = nothing,
+     .make = cpu::make_direct},
+    {.name = "cpu/reference",
+     .summary = "the definition, written plainly, summed in wider types",
+     .refusal = nothing,
+     .drawback =
+         [](const request&) {
+           return std::string("made to be read and compared with, not to be fast");
+         },
+     .make = cpu::make_reference},
+};
+
+}  // namespace
+
+const backend& cpu_backend() {
+  static constexpr backend cpu{
+      .name = "cpu",
+      .unavailable = [](int) { return std::string(); },
+      .devices =
+          [] {
+            const int threads = cpu::hardware_threads();
+            return std::vector{"cpu: " + std::to_string(threads) +
+                               (threads == 1 ? " thread" : " threads")};
+          },
+      .algorithms = algorithms,
+  };
+  return cpu;
+}
+
+}  // namespace convgpu::detail

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stands in for the CUDA backend where it is not built, so that callers need no #ifdef: it exists, has
+// no device and says why.
+
+#include <convgpu/detail/backend.hpp>
+
+namespace convgpu::detail {
+
+const backend& cuda_backend() {
+  static constexpr backend none{
+      .name = "cuda",
+      .unavailable =
+          [](int) { return std::string("this build of libconvgpu has no CUDA backend"); },
+      .devices = [] { return std::vector<std::string>(); },
+      .algorithms = {},
+  };
+  return none;
+}
+
+}  // namespace convgpu::detail

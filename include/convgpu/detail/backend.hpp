@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The seam between the common layer and the backends. A backend is an ordered list of algorithms; an
+// algorithm can say why not, and makes a runnable out of a request. Not installed: users meet plans.
+#pragma once
+
+#include <complex>
+#include <convgpu/detail/normal_form.hpp>
+#include <convgpu/plan.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace convgpu::detail {
+
+/// What the values of a filter allow, found once and read by every algorithm.
+struct filter_facts {
+  std::int64_t nonzeros = 0;
+  /// Σ|h|, a complex tap's modulus counted: exact for integer taps below 2^53, else rounded.
+  double norm1 = 0.0;
+  /// Σ|h| of integer taps, exact; the largest value where it does not fit.
+  std::uint64_t integer_norm1 = 0;
+};
+
+/// A filter in the one form that backends see: dense, row-major, already flipped and conjugated where
+/// the operation wants it, each tap in a type that holds it exactly.
+struct filter_taps {
+  extent size;
+  std::variant<std::vector<std::int32_t>, std::vector<double>, std::vector<std::complex<double>>>
+      values;
+  filter_facts facts;
+};
+
+/// What an algorithm is asked for. `how` is checked; its device and algorithm are dealt with already.
+struct request {
+  const normal_form& form;
+  const filter_taps& filter;
+  const options& how;
+};
+
+/// An algorithm made ready for one problem and filter. Immutable; runs any number of times at once.
+class runnable {
+ public:
+  runnable() = default;
+  runnable(const runnable&) = delete;
+  runnable& operator=(const runnable&) = delete;
+  virtual ~runnable() = default;
+
+  /// What the algorithm made of its freedom, for `description::parameters`.
+  [[nodiscard]] virtual std::string parameters() const = 0;
+  /// Integer-valued floats whose sums are exact come out exactly.
+  [[nodiscard]] virtual bool exact_on_integers() const noexcept = 0;
+  [[nodiscard]] virtual std::size_t workspace_bytes() const noexcept = 0;
+
+  /// Computes. The views are checked, dense or not; `workspace` has at least `workspace_bytes()`.
+  virtual void run(const any_const_view& in, const any_view& out, stream on,
+                   std::span<std::byte> workspace) const = 0;
+};
+
+struct algorithm {
+  std::string_view name;     ///< "cpu/direct"
+  std::string_view summary;  ///< how it works, in a line
+  /// Why it cannot do this; empty where it can.
+  std::string (*refusal)(const request&);
+  /// Why one would rather use a later one; empty where one would not. Forcing skips this question.
+  std::string (*drawback)(const request&);
+  std::unique_ptr<const runnable> (*make)(const request&);
+};
+
+struct backend {
+  std::string_view name;
+  /// Why device `index` cannot be used; empty where it can.
+  std::string (*unavailable)(int index);
+  std::vector<std::string> (*devices)();
+  /// In order of preference. The last one refuses nothing.
+  std::span<const algorithm> algorithms;
+};
+
+/// One function for each backend folder. A backend that is not built answers all the same.
+[[nodiscard]] const backend& cpu_backend();
+[[nodiscard]] const backend& cuda_backend();
+
+}  // namespace convgpu::detail

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// A plan: the frozen choice of device and algorithm for one problem and one filter, made once and run
+// as often as one likes.
+#pragma once
+
+#include <convgpu/detail/export.hpp>
+#include <convgpu/problem.hpp>
+#include <convgpu/stream.hpp>
+#include <convgpu/view.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace convgpu {
+
+enum class device_kind : std::uint8_t { automatic, cpu, cuda };
+
+/// Where to compute.
+class device {
+ public:
+  constexpr device() noexcept = default;
+
+  /// A CUDA device where there is one, else the CPU; `description::notes` then says why.
+  static constexpr device automatic() noexcept { return {device_kind::automatic, 0}; }
+  static constexpr device cpu() noexcept { return {device_kind::cpu, 0}; }
+  /// The CUDA device of that index, counted as the CUDA runtime counts.
+  static constexpr device cuda(int index = 0) noexcept { return {device_kind::cuda, index}; }
+
+  [[nodiscard]] constexpr device_kind kind() const noexcept { return kind_; }
+  [[nodiscard]] constexpr int index() const noexcept { return index_; }
+  friend constexpr bool operator==(device, device) noexcept = default;
+
+ private:
+  constexpr device(device_kind kind, int index) noexcept : kind_(kind), index_(index) {}
+
+  device_kind kind_ = device_kind::automatic;
+  int index_ = 0;
+};
+
+/// "auto", "cpu", "cuda:0" …
+[[nodiscard]] CONVGPU_API std::string to_string(device d);
+/// The device of that name: auto, cpu, cuda or cuda:N.
+/// \throws invalid_problem for anything else.
+[[nodiscard]] CONVGPU_API device parse_device(std::string_view name);
+
+/// A parallel loop of the caller's own: must call task(0) … task(count−1), each once, in any order, on
+/// any threads, and return when all have returned. Tasks do not throw.
+using executor =
+    std::function<void(std::int64_t count, const std::function<void(std::int64_t)>& task)>;
+
+/// How the answer is found. None of it changes what the answer means.
+struct options {
+  convgpu::device device{};
+  /// An algorithm's name, such as "cpu/direct", forces that one; empty leaves the choice to the planner.
+  std::string algorithm{};
+  /// The error a caller can bear, relative to ‖h‖₁·max|x|. Unset: as good as direct summation in the
+  /// same type. 0: algorithms that sum the products directly only. Must not be negative or NaN.
+  std::optional<double> tolerance{};
+  /// Threads at most, the caller's own included; 0 for as many as the machine has. Never changes a bit
+  /// of the result.
+  int max_threads = 0;
+  /// Runs the parallel parts where the library's own threads are not wanted.
+  convgpu::executor executor{};
+};
+
+/// One algorithm and what became of it when a plan was made.
+struct candidate {
+  std::string algorithm;
+  enum class verdict : std::uint8_t { chosen, beaten, refused } outcome = verdict::beaten;
+  std::string reason;
+};
+
+/// What a plan chose, and why.
+struct description {
+  std::string device;              ///< "cpu", "cuda:0"
+  std::string algorithm;           ///< "cpu/direct"
+  std::string parameters;          ///< tile, threads: what the algorithm made of its freedom
+  bool exact_on_integers = false;  ///< integer-valued floats, with exact sums, come out exactly
+  std::size_t workspace_bytes = 0;
+  std::vector<candidate> candidates;  ///< every algorithm of the device, in order of preference
+  std::vector<std::string> notes;     ///< devices that were passed over, with the reason
+};
+
+namespace detail {
+class plan_state;
+}
+
+/// Immutable but for `set_filter`, cheap to copy (copies share everything), and safe to run from any
+/// number of threads and streams at once.
+class CONVGPU_API plan {
+ public:
+  /// Chooses and prepares. The filter's taps are copied: its memory may go afterwards.
+  /// \throws invalid_problem      the problem, the filter (a NaN or infinite tap, a type or extent other
+  ///                              than the problem's) or an option makes no sense
+  /// \throws unsupported          `options::algorithm` names one that refuses this problem
+  /// \throws backend_unavailable  `options::device` is not there
+  /// \throws std::bad_alloc
+  plan(const convgpu::problem& p, const any_const_view& filter, const options& how = {});
+
+  /// Computes. `in` and `out` have the problem's types, its planes and the extents of `problem().in` and
+  /// `output_extent()`, in any steps, host memory for a plan on the CPU; they must not overlap, and
+  /// elements of `out` must not overlap each other. A bare range stands for a dense array.
+  ///
+  /// On the CPU the work is done on return. Nothing is allocated when `workspace_bytes()` is 0 or
+  /// `workspace` has that many bytes; otherwise workspace is taken from a pool that the plan keeps, one
+  /// piece for each concurrent run. A workspace serves one run at a time.
+  ///
+  /// \throws invalid_problem  a view is null, of other type, extent, planes or memory than the plan's,
+  ///                          overlaps, or the workspace is too small or the stream not the device's
+  /// \throws std::bad_alloc   only where workspace is made; `out` is untouched then
+  void run(const any_const_view& in, const any_view& out, convgpu::stream on = {},
+           std::span<std::byte> workspace = {}) const;
+
+  /// Takes other taps of the same extent and type; choice and facts are made anew. Copies of this plan
+  /// keep theirs. Not to be called while another thread uses this very object.
+  /// \throws as the constructor; the plan is unchanged then.
+  void set_filter(const any_const_view& filter);
+
+  /// The problem, with everything said that was left to the filter.
+  [[nodiscard]] const convgpu::problem& problem() const noexcept;
+  /// Rows and columns of one plane of the output.
+  [[nodiscard]] extent output_extent() const noexcept;
+  /// Bytes `run` needs beside its arguments. Any alignment will do.
+  [[nodiscard]] std::size_t workspace_bytes() const noexcept;
+
+  /// What was chosen and why: as data, and as text of a few lines.
+  [[nodiscard]] const description& describe() const noexcept;
+  [[nodiscard]] std::string explain() const;
+
+ private:
+  std::shared_ptr<const detail::plan_state> state_;
+};
+
+/// A backend of this library as it stands on this machine.
+struct backend_info {
+  std::string name;                  ///< "cpu", "cuda"
+  std::string unavailable;           ///< why it cannot be used; empty where it can
+  std::vector<std::string> devices;  ///< "cpu: 8 threads, …"
+  struct entry {
+    std::string name;
+    std::string summary;
+  };
+  std::vector<entry> algorithms;  ///< in order of preference; the last one accepts every problem
+};
+
+/// All backends, CPU first. Loads what would be loaded by a plan, and throws nothing for what is missing.
+[[nodiscard]] CONVGPU_API std::vector<backend_info> backends();
+
+/// The library's version, "0.1.0".
+[[nodiscard]] CONVGPU_API std::string_view version() noexcept;
+
+}  // namespace convgpu

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// Views: where data lies and in which steps. They own nothing and copy nothing, so that a region of a
+// larger image, one colour of an interleaved picture or every other sample of a signal is a view, too.
+//
+// Host and device memory are told apart by type: `view` is host memory, `device_view` is memory of a
+// CUDA device. Nobody has to ask a driver what a pointer is.
+#pragma once
+
+#include <convgpu/detail/export.hpp>
+#include <convgpu/problem.hpp>
+#include <convgpu/types.hpp>
+#include <cstdint>
+#include <ranges>
+#include <type_traits>
+
+namespace convgpu {
+
+/// Distances between neighbours, in elements, along each axis. Negative steps are fine; a step of 0
+/// repeats a sample and is allowed in inputs and filters only.
+struct strides {
+  std::int64_t row = 0;
+  std::int64_t col = 1;
+  std::int64_t plane = 0;
+
+  friend constexpr bool operator==(const strides&, const strides&) noexcept = default;
+};
+
+/// Rows one after the other without gaps, and so the planes.
+[[nodiscard]] constexpr strides dense(extent size) noexcept {
+  return {.row = size.cols, .col = 1, .plane = size.rows * size.cols};
+}
+
+/// The planes of a pixel beside each other: r g b r g b …
+[[nodiscard]] constexpr strides interleaved(extent size, std::int64_t planes) noexcept {
+  return {.row = size.cols * planes, .col = planes, .plane = 1};
+}
+
+/// Where data lies.
+enum class memory : std::uint8_t { host, device };
+
+namespace detail {
+
+/// What `view` and `device_view` have in common. Sizes are checked where a view is used.
+template <element T, template <class> class View>
+class strided {
+ public:
+  using element_type = T;
+
+  constexpr strided() noexcept = default;
+  constexpr strided(T* data, extent size, std::int64_t planes, strides step) noexcept
+      : data_(data), size_(size), planes_(planes), step_(step) {}
+
+  /// The first element: row 0, column 0, plane 0.
+  [[nodiscard]] constexpr T* data() const noexcept { return data_; }
+  [[nodiscard]] constexpr extent size() const noexcept { return size_; }
+  [[nodiscard]] constexpr std::int64_t rows() const noexcept { return size_.rows; }
+  [[nodiscard]] constexpr std::int64_t cols() const noexcept { return size_.cols; }
+  [[nodiscard]] constexpr std::int64_t planes() const noexcept { return planes_; }
+  [[nodiscard]] constexpr strides step() const noexcept { return step_; }
+
+  /// The rectangle of `size` whose corner is at (row, col), in all planes. Unchecked, like operator[]
+  /// of a span: it must lie inside.
+  [[nodiscard]] constexpr View<T> region(std::int64_t row, std::int64_t col,
+                                         extent size) const noexcept {
+    return {data_ + row * step_.row + col * step_.col, size, planes_, step_};
+  }
+  /// Plane p alone. Unchecked.
+  [[nodiscard]] constexpr View<T> plane(std::int64_t p) const noexcept {
+    return {data_ + p * step_.plane, size_, 1, step_};
+  }
+  /// Rows and columns exchanged.
+  [[nodiscard]] constexpr View<T> transposed() const noexcept {
+    return {data_,
+            {size_.cols, size_.rows},
+            planes_,
+            {.row = step_.col, .col = step_.row, .plane = step_.plane}};
+  }
+
+ protected:
+  T* data_ = nullptr;
+  extent size_;
+  std::int64_t planes_ = 1;
+  strides step_;
+};
+
+template <class R>
+concept element_range = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
+    element<std::remove_reference_t<std::ranges::range_reference_t<R>>>;
+
+template <class R>
+using range_element = std::remove_reference_t<std::ranges::range_reference_t<R>>;
+
+}  // namespace detail
+
+/// Host memory: `planes` images of rows × cols, or signals of one row.
+/// `view<const T>` is to be read, `view<T>` converts to it.
+template <element T>
+class view : public detail::strided<T, view> {
+  using base = detail::strided<T, convgpu::view>;
+
+ public:
+  constexpr view() noexcept = default;
+
+  /// One plane, dense.
+  constexpr view(T* data, extent size) noexcept : base(data, size, 1, dense(size)) {}
+  /// One plane in steps of its own. `step.plane` is not looked at.
+  constexpr view(T* data, extent size, strides step) noexcept : base(data, size, 1, step) {}
+  /// Several planes; see `dense` and `interleaved` for the usual steps.
+  constexpr view(T* data, extent size, std::int64_t planes, strides step) noexcept
+      : base(data, size, planes, step) {}
+  /// A signal: any contiguous range.
+  template <detail::element_range R>
+    requires std::same_as<detail::range_element<R>, T> ||
+        std::same_as<const detail::range_element<R>, T>
+  constexpr view(R&& range) noexcept  // NOLINT: as std::span does
+      : view(std::ranges::data(range), extent(std::ranges::size(range))) {}
+
+  constexpr operator view<const T>() const noexcept  // NOLINT: adding const is always right
+      requires(!std::is_const_v<T>) {
+    return {this->data_, this->size_, this->planes_, this->step_};
+  }
+};
+
+template <detail::element_range R>
+view(R&&) -> view<detail::range_element<R>>;
+
+/// Memory of a CUDA device: `view`'s sibling. Given to a plan on the CPU it is an `invalid_problem`.
+template <element T>
+class device_view : public detail::strided<T, device_view> {
+  using base = detail::strided<T, convgpu::device_view>;
+
+ public:
+  constexpr device_view() noexcept = default;
+
+  /// One plane, dense.
+  constexpr device_view(T* data, extent size) noexcept : base(data, size, 1, dense(size)) {}
+  /// One plane in steps of its own. `step.plane` is not looked at.
+  constexpr device_view(T* data, extent size, strides step) noexcept : base(data, size, 1, step) {}
+  /// Several planes; see `dense` and `interleaved` for the usual steps.
+  constexpr device_view(T* data, extent size, std::int64_t planes, strides step) noexcept
+      : base(data, size, planes, step) {}
+
+  constexpr operator device_view<const T>() const noexcept  // NOLINT: adding const is always right
+      requires(!std::is_const_v<T>) {
+    return {this->data_, this->size_, this->planes_, this->step_};
+  }
+};
+
+/// A view whose element type is known at run time only; what `plan::run` takes. Every view and every
+/// contiguous range converts to it. A bare range is *shapeless*: it stands for as many elements as it
+/// has, dense, in whatever rows, columns and planes the plan expects, whose product it must match
+/// exactly; where no plan expects anything (one-shot calls), it is a signal.
+template <class Void>
+class basic_any_view {
+  static constexpr bool writable = !std::is_const_v<Void>;
+
+  template <class T>
+  static constexpr bool fits = element<T> && (!writable || !std::is_const_v<T>);
+
+ public:
+  constexpr basic_any_view(Void* data, dtype type, extent size, std::int64_t planes, strides step,
+                           memory where = memory::host) noexcept
+      : data_(data), size_(size), planes_(planes), step_(step), type_(type), where_(where) {}
+
+  template <class T>
+    requires fits<T>
+  constexpr basic_any_view(const view<T>& v) noexcept  // NOLINT: meant to be implicit
+      : basic_any_view(v.data(), dtype_of<T>, v.size(), v.planes(), v.step()) {}
+
+  template <class T>
+    requires fits<T>
+  constexpr basic_any_view(const device_view<T>& v) noexcept  // NOLINT: meant to be implicit
+      : basic_any_view(v.data(), dtype_of<T>, v.size(), v.planes(), v.step(), memory::device) {}
+
+  template <detail::element_range R>
+    requires fits<detail::range_element<R>>
+  constexpr basic_any_view(R&& range) noexcept  // NOLINT: meant to be implicit
+      : basic_any_view(std::ranges::data(range), dtype_of<detail::range_element<R>>,
+                       extent(std::ranges::size(range)), 1,
+                       dense(extent(std::ranges::size(range)))) {
+    shapeless_ = true;
+  }
+
+  constexpr operator basic_any_view<const void>() const noexcept  // NOLINT: adding const
+      requires writable {
+    basic_any_view<const void> v{data_, type_, size_, planes_, step_, where_};
+    return shapeless_ ? v.as_shapeless() : v;
+  }
+
+  [[nodiscard]] constexpr Void* data() const noexcept { return data_; }
+  [[nodiscard]] constexpr dtype type() const noexcept { return type_; }
+  [[nodiscard]] constexpr extent size() const noexcept { return size_; }
+  [[nodiscard]] constexpr std::int64_t planes() const noexcept { return planes_; }
+  [[nodiscard]] constexpr strides step() const noexcept { return step_; }
+  [[nodiscard]] constexpr memory where() const noexcept { return where_; }
+  [[nodiscard]] constexpr bool shapeless() const noexcept { return shapeless_; }
+
+  /// The same elements without their shape, to be taken as a range is.
+  [[nodiscard]] constexpr basic_any_view as_shapeless() const noexcept {
+    basic_any_view v = *this;
+    v.shapeless_ = true;
+    return v;
+  }
+
+ private:
+  Void* data_;
+  extent size_;
+  std::int64_t planes_;
+  strides step_;
+  dtype type_;
+  memory where_;
+  bool shapeless_ = false;
+};
+
+using any_view = basic_any_view<void>;
+using any_const_view = basic_any_view<const void>;
+
+}  // namespace convgpu

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads a filter into the form that backends see, and finds its facts on the way.
+
+#include <cmath>
+#include <convgpu/error.hpp>
+#include <limits>
+#include <type_traits>
+
+#include "problem.hpp"
+
+namespace convgpu::detail {
+namespace {
+
+std::int32_t widen(std::uint8_t v) {
+  return v;
+}
+std::int32_t widen(std::int8_t v) {
+  return v;
+}
+std::int32_t widen(std::uint16_t v) {
+  return v;
+}
+std::int32_t widen(std::int16_t v) {
+  return v;
+}
+std::int32_t widen(std::int32_t v) {
+  return v;
+}
+double widen(f16 v) {
+  return static_cast<double>(static_cast<float>(v));
+}
+double widen(bf16 v) {
+  return static_cast<double>(static_cast<float>(v));
+}
+double widen(float v) {
+  return static_cast<double>(v);
+}
+double widen(double v) {
+  return v;
+}
+std::complex<double> widen(std::complex<float> v) {
+  return {widen(v.real()), widen(v.imag())};
+}
+std::complex<double> widen(std::complex<double> v) {
+  return v;
+}
+
+void count(filter_facts& facts, std::int32_t tap) {
+  const auto magnitude = static_cast<std::uint64_t>(std::abs(static_cast<std::int64_t>(tap)));
+  facts.nonzeros += tap != 0;
+  facts.norm1 += static_cast<double>(magnitude);
+  if (__builtin_add_overflow(facts.integer_norm1, magnitude, &facts.integer_norm1))
+    facts.integer_norm1 = std::numeric_limits<std::uint64_t>::max();
+}
+
+template <class Tap>  // double or complex<double>
+void count(filter_facts& facts, Tap tap) {
+  facts.nonzeros += tap != Tap{};
+  facts.norm1 += std::abs(tap);
+}
+
+bool is_finite(std::int32_t) {
+  return true;
+}
+bool is_finite(double tap) {
+  return std::isfinite(tap);
+}
+bool is_finite(std::complex<double> tap) {
+  return is_finite(tap.real()) && is_finite(tap.imag());
+}
+
+template <class T>
+filter_taps read(const problem& p, const any_const_view& filter) {
+  using tap = decltype(widen(T{}));
+  const bool flip = p.op == operation::correlation;
+  const auto [rows, cols] = p.filter;
+  const auto* data = static_cast<const T*>(filter.data());
+  std::vector<tap> values(static_cast<std::size_t>(p.filter.count()));
+  filter_facts facts;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t c = 0; c < cols; ++c) {
+      tap value = widen(data[r * filter.step().row + c * filter.step().col]);
+      if (!is_finite(value))
+        throw invalid_problem("filter: the tap in row " + std::to_string(r) + ", column " +
+                              std::to_string(c) + " is NaN or infinite; allowed: finite taps");
+      if constexpr (std::is_same_v<tap, std::complex<double>>)
+        if (flip && p.conjugate) value = std::conj(value);
+      count(facts, value);
+      const std::int64_t at = flip ? (rows - 1 - r) * cols + (cols - 1 - c) : r * cols + c;
+      values[static_cast<std::size_t>(at)] = value;
+    }
+  }
+  return {.size = p.filter, .values = std::move(values), .facts = facts};
+}
+
+}  // namespace
+
+filter_taps read_taps(const problem& p, const any_const_view& filter) {
+  switch (filter.type()) {
+    case dtype::u8: return read<std::uint8_t>(p, filter);
+    case dtype::i8: return read<std::int8_t>(p, filter);
+    case dtype::u16: return read<std::uint16_t>(p, filter);
+    case dtype::i16: return read<std::int16_t>(p, filter);
+    case dtype::i32: return read<std::int32_t>(p, filter);
+    case dtype::f16: return read<f16>(p, filter);
+    case dtype::bf16: return read<bf16>(p, filter);
+    case dtype::f32: return read<float>(p, filter);
+    case dtype::f64: return read<double>(p, filter);
+    case dtype::cf32: return read<std::complex<float>>(p, filter);
+    case dtype::cf64: return read<std::complex<double>>(p, filter);
+    case dtype::i64:
+    case dtype::deduced: break;  // not in the table of types: `normalise` has refused it
+  }
+  return {};
+}
+
+}  // namespace convgpu::detail

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plans and the one-shot calls.
+
+#include <convgpu/convgpu.hpp>
+#include <convgpu/detail/backend.hpp>
+#include <convgpu/error.hpp>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "overlap.hpp"
+#include "planner.hpp"
+#include "problem.hpp"
+#include "views.hpp"
+
+namespace convgpu {
+namespace detail {
+namespace {
+
+/// Workspace for runs that bring none: as many pieces as there ever were runs at once.
+class workspace_pool {
+ public:
+  using piece = std::vector<std::byte>;
+
+  piece take(std::size_t bytes) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!free_.empty()) {
+        piece p = std::move(free_.back());
+        free_.pop_back();
+        return p;
+      }
+    }
+    return piece(bytes);
+  }
+  void give_back(piece p) noexcept {
+    const std::lock_guard lock(mutex_);
+    try {
+      free_.push_back(std::move(p));
+    } catch (...) {  // no room to remember it: it is freed instead
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<piece> free_;
+};
+
+/// A pool's piece for as long as a run lasts.
+class borrowed_workspace {
+ public:
+  borrowed_workspace(workspace_pool& pool, std::size_t bytes)
+      : pool_(pool), piece_(pool.take(bytes)) {}
+  borrowed_workspace(const borrowed_workspace&) = delete;
+  borrowed_workspace& operator=(const borrowed_workspace&) = delete;
+  ~borrowed_workspace() { pool_.give_back(std::move(piece_)); }
+
+  [[nodiscard]] std::span<std::byte> bytes() noexcept { return piece_; }
+
+ private:
+  workspace_pool& pool_;
+  workspace_pool::piece piece_;
+};
+
+bool said(extent e) {
+  return e != extent{};
+}
+
+/// Takes one member of a problem from a view, or checks that both say the same.
+template <class T, class Text>
+void settle(T& member, bool is_said, const T& from_view, const std::string& name, Text text) {
+  if (is_said && member != from_view)
+    throw invalid_problem(name + ": the problem says " + text(member) + ", the view given " +
+                          text(from_view) + "; allowed: both the same");
+  member = from_view;
+}
+
+void settle_extent(extent& member, const any_const_view& v, std::int64_t planes,
+                   const std::string& name) {
+  // A bare range has no shape of its own; `checked` compares its length.
+  if (v.shapeless() && said(member) && member.count() * planes == v.size().count()) return;
+  settle(member, said(member), v.size(), name, [](extent e) { return to_text(e); });
+}
+
+void settle_type(dtype& member, dtype type, const std::string& name) {
+  settle(member, member != dtype::deduced, type, name,
+         [](dtype t) { return std::string(to_string(t)); });
+}
+
+/// The problem with all that its filter tells.
+problem with_filter(problem p, const any_const_view& filter) {
+  settle_extent(p.filter, filter, 1, "filter");
+  settle_type(p.types.filter, filter.type(), "types.filter");
+  if (p.types.in == dtype::deduced) p.types.in = p.types.filter;
+  if (p.types.out == dtype::deduced) p.types.out = default_out(p.types.in, p.types.filter);
+  return p;
+}
+
+}  // namespace
+
+/// All of a plan; never changes once made.
+class plan_state {
+ public:
+  plan_state(const problem& p, const any_const_view& filter, const options& how)
+      : problem_(with_filter(p, filter)),
+        how_(how),
+        form_(normalise(problem_)),
+        taps_(read_taps(problem_, checked(filter, {"filter", problem_.types.filter, problem_.filter,
+                                                   1, memory::host}))),
+        choice_(choose(form_, taps_, how_)) {}
+
+  [[nodiscard]] const problem& the_problem() const noexcept { return problem_; }
+  [[nodiscard]] const options& how() const noexcept { return how_; }
+  [[nodiscard]] const description& why() const noexcept { return choice_.why; }
+  [[nodiscard]] extent output_extent() const noexcept { return {form_.row.out, form_.col.out}; }
+
+  void run(const any_const_view& in, const any_view& out, stream on,
+           std::span<std::byte> workspace) const {
+    const auto& [in_type, filter_type, out_type] = problem_.types;
+    const any_const_view source =
+        checked(in, {"in", in_type, problem_.in, problem_.planes, choice_.where});
+    const any_view target =
+        checked_output(out, {"out", out_type, output_extent(), problem_.planes, choice_.where});
+    if (overlap(source, target))
+      throw invalid_problem("out: shares memory with in; allowed: memory of its own");
+    if (choice_.where == memory::host && on != stream{})
+      throw invalid_problem("stream: a CUDA stream; allowed: none, this plan runs on the CPU");
+
+    const std::size_t needed = choice_.why.workspace_bytes;
+    if (!workspace.empty() && workspace.size() < needed)
+      throw invalid_problem("workspace: " + std::to_string(workspace.size()) +
+                            " bytes; allowed: none, or at least " + std::to_string(needed));
+    if (needed == 0 || !workspace.empty()) {
+      choice_.algorithm->run(source, target, on, workspace);
+    } else {
+      borrowed_workspace borrowed(pool_, needed);
+      choice_.algorithm->run(source, target, on, borrowed.bytes());
+    }
+  }
+
+ private:
+  problem problem_;
+  options how_;
+  normal_form form_;
+  filter_taps taps_;
+  choice choice_;
+  mutable workspace_pool pool_;
+};
+
+problem complete(problem p, operation op, const any_const_view& in, const any_const_view& filter) {
+  p.op = op;
+  if (!in.shapeless())
+    settle(p.planes, p.planes != 1, in.planes(), "planes",
+           [](auto n) { return std::to_string(n); });
+  settle_extent(p.in, in, p.planes, "in");
+  settle_type(p.types.in, in.type(), "types.in");
+  return with_filter(p, filter);
+}
+
+}  // namespace detail
+
+plan::plan(const convgpu::problem& p, const any_const_view& filter, const options& how)
+    : state_(std::make_shared<const detail::plan_state>(p, filter, how)) {}
+
+void plan::run(const any_const_view& in, const any_view& out, convgpu::stream on,
+               std::span<std::byte> workspace) const {
+  state_->run(in, out, on, workspace);
+}
+
+void plan::set_filter(const any_const_view& filter) {
+  state_ = std::make_shared<const detail::plan_state>(state_->the_problem(), filter, state_->how());
+}
+
+const problem& plan::problem() const noexcept {
+  return state_->the_problem();
+}
+extent plan::output_extent() const noexcept {
+  return state_->output_extent();
+}
+std::size_t plan::workspace_bytes() const noexcept {
+  return state_->why().workspace_bytes;
+}
+const description& plan::describe() const noexcept {
+  return state_->why();
+}
+
+namespace {
+
+void one_shot(operation op, const any_const_view& in, const any_const_view& filter,
+              const any_view& out, const problem& p, const options& how) {
+  problem whole = detail::complete(p, op, in, filter);
+  if (p.types.out == dtype::deduced) whole.types.out = out.type();
+  plan(whole, filter, how).run(in, out);
+}
+
+}  // namespace
+
+void convolve(const any_const_view& in, const any_const_view& filter, const any_view& out,
+              const problem& p, const options& how) {
+  one_shot(operation::convolution, in, filter, out, p, how);
+}
+
+void correlate(const any_const_view& in, const any_const_view& filter, const any_view& out,
+               const problem& p, const options& how) {
+  one_shot(operation::correlation, in, filter, out, p, how);
+}
+
+}  // namespace convgpu

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The choice of device and algorithm.
+#pragma once
+
+#include <convgpu/detail/backend.hpp>
+#include <convgpu/plan.hpp>
+#include <memory>
+
+namespace convgpu::detail {
+
+struct choice {
+  std::unique_ptr<const runnable> algorithm;
+  memory where = memory::host;
+  description why;
+};
+
+/// Chooses and prepares. \throws invalid_problem, unsupported, backend_unavailable as `plan`
+[[nodiscard]] choice choose(const normal_form& form, const filter_taps& filter, const options& how);
+
+}  // namespace convgpu::detail

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// From what a caller says to what a backend sees.
+#pragma once
+
+#include <convgpu/detail/backend.hpp>
+#include <convgpu/detail/normal_form.hpp>
+#include <convgpu/problem.hpp>
+#include <convgpu/view.hpp>
+#include <string>
+
+namespace convgpu::detail {
+
+/// "3 x 5"
+[[nodiscard]] std::string to_text(extent e);
+/// Shortest text that reads back as the same number.
+[[nodiscard]] std::string to_text(double value);
+
+/// Checks the problem and brings it into its normal form. \throws invalid_problem
+[[nodiscard]] normal_form normalise(const problem& p);
+
+/// Reads the taps of a checked filter view as `form` wants them. \throws invalid_problem for a tap that
+/// is NaN or infinite.
+[[nodiscard]] filter_taps read_taps(const problem& p, const any_const_view& filter);
+
+}  // namespace convgpu::detail

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "views.hpp"
+
+#include <convgpu/error.hpp>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "overlap.hpp"
+#include "problem.hpp"
+
+namespace convgpu::detail {
+namespace {
+
+std::string shape(extent size, std::int64_t planes) {
+  return to_text(size) + (planes == 1 ? "" : " x " + std::to_string(planes) + " planes");
+}
+
+std::string what_is_expected(const expected_view& e) {
+  return shape(e.size, e.planes);
+}
+
+const char* name_of(memory where) {
+  return where == memory::host ? "host" : "device";
+}
+
+/// Whether every element's address, from the first, fits into the address space on either side.
+bool addressable(const any_const_view& v) {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  const auto reach = [&](std::int64_t step, std::int64_t count) {
+    std::int64_t distance = 0;
+    if (__builtin_mul_overflow(step, count - 1, &distance)) return false;
+    std::int64_t& end = distance < 0 ? low : high;
+    return !__builtin_add_overflow(end, distance, &end);
+  };
+  const std::int64_t limit =
+      std::numeric_limits<std::int64_t>::max() / 2 / static_cast<std::int64_t>(size_of(v.type()));
+  return reach(v.step().row, v.size().rows) && reach(v.step().col, v.size().cols) &&
+         reach(v.step().plane, v.planes()) && low >= -limit && high <= limit;
+}
+
+template <class Void>
+basic_any_view<Void> with_shape(const basic_any_view<Void>& v, const expected_view& e) {
+  if (!v.shapeless()) return v;
+  if (v.size().count() != e.size.count() * e.planes)
+    throw invalid_problem(std::string(e.name) + ": " + std::to_string(v.size().count()) +
+                          " elements; allowed: " + std::to_string(e.size.count() * e.planes) +
+                          ", for " + what_is_expected(e));
+  return {v.data(), v.type(), e.size, e.planes, dense(e.size), v.where()};
+}
+
+template <class Void>
+basic_any_view<Void> check(const basic_any_view<Void>& given, const expected_view& e) {
+  const std::string name = e.name;
+  if (given.type() != e.type)
+    throw invalid_problem(name + ": elements of " + std::string(to_string(given.type())) +
+                          "; allowed: " + std::string(to_string(e.type)));
+  const basic_any_view<Void> v = with_shape(given, e);
+  if (v.size() != e.size || v.planes() != e.planes)
+    throw invalid_problem(name + ": " + shape(v.size(), v.planes()) +
+                          "; allowed: " + what_is_expected(e));
+  if (v.data() == nullptr) throw invalid_problem(name + ": a null pointer; allowed: memory");
+  if (v.where() != e.where)
+    throw invalid_problem(name + ": " + name_of(v.where()) + " memory; allowed: " +
+                          name_of(e.where) + " memory, which is where this plan runs");
+  const std::size_t alignment = is_complex(v.type()) ? size_of(v.type()) / 2 : size_of(v.type());
+  if (reinterpret_cast<std::uintptr_t>(v.data()) % alignment != 0)
+    throw invalid_problem(name + ": address not aligned; allowed: multiples of " +
+                          std::to_string(alignment) + " bytes");
+  if (!addressable(v))
+    throw invalid_problem(name + ": steps of " + std::to_string(v.step().row) + " (row), " +
+                          std::to_string(v.step().col) + " (col), " +
+                          std::to_string(v.step().plane) + " (plane) leave the address space");
+  return v;
+}
+
+}  // namespace
+
+any_const_view checked(const any_const_view& v, const expected_view& expected) {
+  return check(v, expected);
+}
+
+any_view checked_output(const any_view& v, const expected_view& expected) {
+  const any_view out = check(v, expected);
+  if (overlaps_itself(out))
+    throw invalid_problem(
+        std::string(expected.name) + ": steps of " + std::to_string(out.step().row) + " (row), " +
+        std::to_string(out.step().col) + " (col), " + std::to_string(out.step().plane) +
+        " (plane) put elements on top of each other; allowed: each in a place of its own");
+  return out;
+}
+
+}  // namespace convgpu::detail

@@ -2,12 +2,14 @@
 
 #include "parallel.hpp"
 
+#include <pthread.h>
+#include <signal.h>
+
 #include <algorithm>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
-#include <vector>
 
 namespace convgpu::cpu {
 namespace {
@@ -24,29 +26,15 @@ struct job {
 
 class pool {
  public:
-  pool() = default;
-  pool(const pool&) = delete;
-  pool& operator=(const pool&) = delete;
-
-  ~pool() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    work_there_.notify_all();
-    for (std::thread& t : workers_) t.join();
-  }
-
   void run(job& j) {
     std::unique_lock lock(mutex_);
     start_workers();
     j.behind = first_;
     first_ = &j;
-    if (j.count - 1 < static_cast<std::int64_t>(workers_.size()))
+    if (j.count - 1 < workers_)
       for (std::int64_t i = 1; i < j.count; ++i) work_there_.notify_one();
     else work_there_.notify_all();
     while (j.next < j.count) work_on(j, lock);
-    remove(j);
     finished_.wait(lock, [&] { return j.running == 0; });
   }
 
@@ -54,19 +42,25 @@ class pool {
   void start_workers() {
     if (tried_to_start_) return;
     tried_to_start_ = true;
+    // Signals are the application's: they go to its own threads.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-      const int wanted = hardware_threads() - 1;
-      workers_.reserve(static_cast<std::size_t>(wanted));
-      for (int i = 0; i < wanted; ++i) workers_.emplace_back([this] { serve(); });
-    } catch (const std::exception&) {  // no threads or memory to be had: those there are will do
+      while (workers_ < hardware_threads() - 1) {
+        std::thread([this] { serve(); }).detach();
+        ++workers_;
+      }
+    } catch (const std::exception&) {  // no more threads to be had: those there are will do
     }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
-  void serve() {
+  [[noreturn]] void serve() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      work_there_.wait(lock, [this] { return stopping_ || first_ != nullptr; });
-      if (stopping_) return;
+      work_there_.wait(lock, [this] { return first_ != nullptr; });
       work_on(*first_, lock);
     }
   }
@@ -93,14 +87,15 @@ class pool {
   std::mutex mutex_;
   std::condition_variable work_there_;
   std::condition_variable finished_;
-  std::vector<std::thread> workers_;
   job* first_ = nullptr;  // newest first: what nests is finished before what waits for it
+  int workers_ = 0;
   bool tried_to_start_ = false;
-  bool stopping_ = false;
 };
 
+/// Never destroyed, and its threads never joined: a child that was forked has none of them to wait for,
+/// and destructors of static objects may still convolve. They wait for work until the process ends.
 pool& the_pool() {
-  static pool p;
+  static pool& p = *new pool;
   return p;
 }
 

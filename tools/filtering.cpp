@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "filtering.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <complex>
+#include <convgpu/convgpu.hpp>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "formats.hpp"
+#include "named_filters.hpp"
+
+namespace convgpu::tools {
+namespace {
+
+using std::string;
+
+string name_of(dtype type) {
+  return string(to_string(type));
+}
+
+/// Whether every value survives the conversion.
+bool converts_exactly(const array& from, dtype to) {
+  if (from.type == to) return true;
+  if (is_complex(from.type) && !is_complex(to)) return false;
+  if (is_integer(to)) return fits(from, to);
+  const bool gains_a_part = is_complex(to) && !is_complex(from.type);
+  const dtype there = gains_a_part ? (to == dtype::cf32 ? dtype::f32 : dtype::f64) : to;
+  const array back = convert(convert(from, there), from.type);
+  return std::equal(from.data.data(), from.data.data() + from.data.size(), back.data.data());
+}
+
+/// Whether every value of one type is a value of the other.
+bool widens(dtype from, dtype to) {
+  if (from == to) return true;
+  switch (to) {
+    case dtype::i32: return is_integer(from) && size_of(from) < 4;
+    case dtype::f32:
+    case dtype::cf32:
+      return (is_integer(from) && size_of(from) < 4) || from == dtype::f16 || from == dtype::bf16 ||
+             (to == dtype::cf32 && from == dtype::f32);
+    case dtype::f64: return !is_complex(from) && from != dtype::i64;
+    case dtype::cf64: return from != dtype::i64;
+    default: return false;
+  }
+}
+
+/// The library takes integers up to 32 bits; files often hold them in 64.
+array without_i64(const array& a, const char* what) {
+  if (a.type != dtype::i64) return convert(a, a.type);
+  if (!fits(a, dtype::i32))
+    throw bad_file(string(what) +
+                   ": 64-bit integers that do not fit into 32 bits; allowed: values from "
+                   "-2147483648 to 2147483647, or floats");
+  return convert(a, dtype::i32);
+}
+
+/// The types to compute in: the triple of the library's table that widens input and filter least, and
+/// gives the wanted output; failing that, one whose output converts to it.
+types choose_types(const array& in, const array& filter, bool adapts, dtype wanted) {
+  const auto ladder = [](dtype own) {
+    return std::array{own, dtype::i32, dtype::f32, dtype::f64, dtype::cf32, dtype::cf64};
+  };
+  const auto taps_allowed = [&](dtype to) {
+    const bool same_kind = is_complex(to) == is_complex(filter.type);
+    return (adapts && same_kind && !is_integer(to)) || converts_exactly(filter, to);
+  };
+  const auto ins = ladder(in.type);
+  const auto taps = ladder(filter.type);
+  for (const bool exactly_wanted : {true, false})
+    for (std::size_t cost = 0; cost <= ins.size() + taps.size(); ++cost)
+      for (std::size_t i = 0; i < ins.size() && i <= cost; ++i) {
+        const std::size_t f = cost - i;
+        if (f >= taps.size() || !widens(in.type, ins[i])) continue;
+        types t{ins[i], taps[f], wanted};
+        if (!exactly_wanted) {
+          t.out = default_out(t.in, t.filter);
+          const bool integers = is_integer(t.filter) && is_integer(wanted);
+          if (is_integer(t.in)) t.out = integers ? wide_integer(t.in) : dtype::f64;
+          if (size_of(t.in) == 2 && !is_integer(t.in)) t.out = dtype::f32;  // as the sums are
+        }
+        if (is_supported(t) && taps_allowed(t.filter)) return t;
+      }
+  throw bad_file("input of " + name_of(in.type) + " and filter of " + name_of(filter.type) +
+                 ": no types to compute in; allowed: numbers of one kind");
+}
+
+any_const_view view_of(const array& a) {
+  const extent size{a.rows, a.cols};
+  return {a.data.data(), a.type, size, a.planes, dense(size)};
+}
+
+any_view view_of(array& a) {
+  const extent size{a.rows, a.cols};
+  return {a.data.data(), a.type, size, a.planes, dense(size)};
+}
+
+double opaque(const header& image, dtype type) {
+  return image.white > 0 ? image.white : (type == dtype::u16 ? 65535.0 : 255.0);
+}
+
+std::size_t plane_size(const header& h) {
+  return static_cast<std::size_t>(h.rows * h.cols);
+}
+
+/// Takes the alpha plane off an image, as a fraction, and multiplies the colours with it.
+array split_alpha(array& image) {
+  const array all = convert(image, dtype::f64);
+  const std::size_t plane = plane_size(all);
+  header one = all;
+  one.planes = 1;
+  array alpha(one);
+  std::ranges::transform(all.values<double>().last(plane), alpha.values<double>().begin(),
+                         [&](double a) { return a / opaque(image, image.type); });
+  header colours = all;
+  colours.planes -= 1;
+  image = array(colours);
+  const auto to = image.values<double>();
+  for (std::size_t i = 0; i < to.size(); ++i)
+    to[i] = all.values<double>()[i] * alpha.values<double>()[i % plane];
+  return alpha;
+}
+
+/// How much of each output is picture, 0 … 1. A filter whose taps sum to something positive carries alpha
+/// along like a colour, its gain taken out; one that finds differences has no say in alpha but by the
+/// reach of its taps.
+array coverage(const prepared& p, const options& how) {
+  array taps = convert(p.filter, dtype::f64);
+  double sum = 0;
+  double norm = 0;
+  for (const double tap : taps.values<double>()) sum += tap, norm += std::abs(tap);
+  const bool differences = sum <= norm * 1e-9;
+  if (differences)
+    for (double& tap : taps.values<double>()) tap = std::abs(tap);
+
+  problem one = p.problem;
+  one.planes = 1;
+  if (one.border.kind() == border_kind::constant) one.border = border::constant(1.0);
+  header h = *p.alpha;
+  h.rows = output_extent(one).rows;
+  h.cols = output_extent(one).cols;
+  array result(h);
+  plan(one, view_of(taps), how).run(view_of(*p.alpha), view_of(result));
+  const double gain = differences ? norm : sum;
+  for (double& v : result.values<double>()) v = gain > 0 ? std::clamp(v / gain, 0.0, 1.0) : 0.0;
+  return result;
+}
+
+}  // namespace
+
+filter_source read_filter(const string& what) {
+  if (std::optional<array> named = named_filter(what)) return {std::move(*named), true};
+  array taps = read(what);
+  if (taps.planes != 1)
+    throw bad_file(
+        "filter " + what + ": " + std::to_string(taps.planes) +
+        " planes; allowed: one, such as a grey picture or an array of one or two dimensions");
+  const bool typed = what.starts_with('[') || what.ends_with(".txt");
+  return {std::move(taps), typed};
+}
+
+prepared prepare(const array& input, const filter_source& filter, const wishes& w) {
+  if (input.dimensions == 1 && filter.taps.rows > 1)
+    throw bad_file("filter: " + std::to_string(filter.taps.rows) +
+                   " rows for a signal; allowed: one row");
+  const dtype own_type = input.type;
+  array in = without_i64(input, "input");
+  array taps = without_i64(filter.taps, "filter");
+  if (is_integer(in.type) && converts_exactly(taps, dtype::i32)) taps = convert(taps, dtype::i32);
+
+  prepared p;
+  const bool complex_result = is_complex(taps.type) && !is_complex(in.type);
+  p.result_type = w.out_type.value_or(
+      complex_result ? (in.type == dtype::f32 ? dtype::cf32 : dtype::cf64) : own_type);
+  if (is_complex(p.result_type) != (is_complex(in.type) || is_complex(taps.type)))
+    throw bad_file(
+        "--out-type: " + name_of(p.result_type) + " for a result that is " +
+        (is_complex(p.result_type) ? "real; allowed: real types" : "complex; allowed: cf32, cf64"));
+  if (in.alpha && is_complex(taps.type))
+    throw bad_file("filter: complex taps for a picture with alpha; allowed: real taps");
+
+  types t = in.alpha ? types{dtype::f64, dtype::f64, dtype::f64}
+                     : choose_types(in, taps, filter.adapts, p.result_type);
+  if (w.overflow == overflow::wrap && is_integer(p.result_type) && t.out != p.result_type)
+    throw bad_file(
+        "--overflow: wrap, for an output of " + name_of(p.result_type) + " made from " +
+        name_of(t.out) +
+        "; allowed: wrap of integers, without alpha, into the input's own type or a wide one");
+  p.filter = convert(taps, t.filter);
+  const bool image = in.kind == content::image;
+  if (in.alpha) p.alpha = split_alpha(in);
+  p.in = convert(in, t.in);
+  p.problem = {.in = {p.in.rows, p.in.cols},
+               .filter = {p.filter.rows, p.filter.cols},
+               .planes = p.in.planes,
+               .types = t,
+               .op = w.op,
+               .mode = w.mode.value_or(image ? mode::same : mode::full),
+               .border = w.border.value_or(image ? border::mirror() : border::zero()),
+               .origin = w.origin,
+               .overflow = w.overflow};
+  return p;
+}
+
+header result_header(const prepared& p) {
+  header h = p.in;
+  const extent size = output_extent(p.problem);
+  h.type = p.result_type;
+  h.rows = size.rows;
+  h.cols = size.cols;
+  if (p.alpha) h.planes += 1;
+  return h;
+}
+
+outcome run(const prepared& p, const options& how, int runs) {
+  using clock = std::chrono::steady_clock;
+  const plan made(p.problem, view_of(p.filter), how);
+  header h = result_header(p);
+  h.type = p.problem.types.out;
+  h.planes = p.problem.planes;
+  outcome o{.result = array(h), .why = made.describe(), .explanation = made.explain()};
+  std::vector<double> seconds;
+  for (int i = 0; i < runs; ++i) {
+    const auto start = clock::now();
+    made.run(view_of(p.in), view_of(o.result));
+    seconds.push_back(std::chrono::duration<double>(clock::now() - start).count());
+  }
+  std::ranges::sort(seconds);
+  o.seconds = seconds[seconds.size() / 2];
+  return o;
+}
+
+array finish(const prepared& p, array result, const options& how) {
+  if (!p.alpha) return convert(result, p.result_type);
+  const array alpha = coverage(p, how);
+  const auto share = alpha.values<double>();
+  header h = result;
+  h.planes += 1;
+  array whole(h);
+  const auto from = result.values<double>();
+  const auto to = whole.values<double>();
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    const double a = share[i % share.size()];
+    to[i] = a > 0 ? from[i] / a : 0.0;
+  }
+  std::ranges::transform(share, to.last(share.size()).begin(),
+                         [&](double a) { return a * opaque(h, p.result_type); });
+  return convert(whole, p.result_type);
+}
+
+double largest_difference(const array& a, const array& b) {
+  const array x = convert(a, dtype::cf64);
+  const array y = convert(b, dtype::cf64);
+  const auto u = x.values<std::complex<double>>();
+  const auto v = y.values<std::complex<double>>();
+  double largest = 0;
+  for (std::size_t i = 0; i < u.size(); ++i) {
+    const bool finite_u = std::isfinite(u[i].real()) && std::isfinite(u[i].imag());
+    const bool finite_v = std::isfinite(v[i].real()) && std::isfinite(v[i].imag());
+    if (finite_u != finite_v) return std::numeric_limits<double>::infinity();
+    if (finite_u) largest = std::max(largest, std::abs(u[i] - v[i]));
+  }
+  return largest;
+}
+
+}  // namespace convgpu::tools

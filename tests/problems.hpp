@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one list of problems that every algorithm is held against, and the data for them.
+//
+// A full cross product of all that a problem can say would never end. Types, modes, borders and both
+// operations are crossed in full; all else is drawn from a seeded generator, differently for each case.
+#pragma once
+
+#include <convgpu/plan.hpp>
+#include <convgpu/problem.hpp>
+#include <cstdint>
+#include <initializer_list>
+#include <iosfwd>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "buffers.hpp"
+
+namespace convgpu::test {
+
+/// Draws the same on every machine, which the distributions of <random> need not.
+class dice {
+ public:
+  explicit dice(unsigned seed) : engine_(seed) {}
+
+  [[nodiscard]] std::int64_t between(std::int64_t low, std::int64_t high);  ///< both included
+  /// True once in `n` times.
+  [[nodiscard]] bool one_in(int n) { return between(1, n) == 1; }
+  /// From −1 to 1, in 24 bits, with an exponent from −8 to 2.
+  [[nodiscard]] real any_real();
+  template <class T>
+  [[nodiscard]] T pick(std::initializer_list<T> from) {
+    return from.begin()[between(0, static_cast<std::int64_t>(from.size()) - 1)];
+  }
+
+ private:
+  std::mt19937 engine_;
+};
+
+enum class content : std::uint8_t {
+  small_integers,  ///< in any type; sums are exact in every type of sums
+  any_integers,    ///< all of an integer type's range, its ends above all; results overflow
+  reals,
+  tiny,        ///< around the smallest normal number
+  far_apart,   ///< input huge, filter small
+  not_finite,  ///< some samples are NaN or infinite
+};
+
+/// Taps are zero here and there, in every content; samples are not.
+enum class role : std::uint8_t { samples, taps };
+void fill(buffer& b, content what, role as, unsigned seed);
+
+struct test_case {
+  convgpu::problem problem;
+  content data = content::small_integers;
+  layout in = layout::dense;
+  layout filter = layout::dense;
+  layout out = layout::dense;
+  int threads = 0;
+  bool own_workspace = false;
+  unsigned seed = 0;
+
+  [[nodiscard]] buffer make_input() const;
+  [[nodiscard]] buffer make_filter() const;
+  /// Poisoned, and guarded on all sides.
+  [[nodiscard]] buffer make_output(extent size) const;
+};
+std::ostream& operator<<(std::ostream& to, const test_case& c);
+
+/// Every triple of the table.
+[[nodiscard]] std::vector<types> supported_types();
+
+/// A few samples each: every triple of types with that input, mode, border and operation.
+[[nodiscard]] std::vector<test_case> small_problems(dtype in);
+/// Sizes around those that tiles, vectors and blocks may have.
+[[nodiscard]] std::vector<test_case> large_problems(dtype in);
+
+struct algorithm {
+  std::string name;
+  bool accepts_all;  ///< the last of its backend
+
+  /// Options that force it.
+  [[nodiscard]] options forced() const { return {.algorithm = name}; }
+};
+/// The library's answer. Extents, planes, the types of input and filter are the buffers'; the type of the
+/// output is the default unless `p` says it.
+[[nodiscard]] buffer apply(problem p, const buffer& in, const buffer& filter,
+                           const options& how = {});
+/// Those of all backends that this machine has.
+[[nodiscard]] std::vector<algorithm> available_algorithms();
+/// For the names of parameterised tests, which may have letters and digits only.
+[[nodiscard]] std::string test_name(const algorithm& a);
+
+}  // namespace convgpu::test

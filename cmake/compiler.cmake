@@ -22,4 +22,5 @@ if(CONVGPU_SANITIZE)
   list(JOIN CONVGPU_SANITIZE "," sanitizers)
   add_compile_options(-fsanitize=${sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${sanitizers})
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)  # subscripts of the standard containers, too
 endif()

@@ -2,6 +2,7 @@
 // Numbers: from stored elements to those one computes with, and from sums to what is stored.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <complex>
 #include <convgpu/problem.hpp>
@@ -57,12 +58,21 @@ Out wrapped(int128 value) noexcept {
   return static_cast<Out>(static_cast<std::make_unsigned_t<Out>>(value));
 }
 
+/// To f32 in a way that a second rounding to a narrower type comes out as if there had been only that one:
+/// to odd, whatever was cut off is left visible in the last bit.
+inline float rounded_to_odd(double value) noexcept {
+  float f = static_cast<float>(value);
+  if (static_cast<double>(f) == value || std::isnan(value)) return f;
+  if (std::abs(static_cast<double>(f)) > std::abs(value)) f = std::nextafter(f, 0.0f);
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(f) | 1u);
+}
+
 /// A sum as an element: rounded half to even (the default rounding mode is taken for granted) and, for
 /// integers, brought into range by `policy`; NaN becomes the integer 0.
 template <class Out, class Sum>
 Out element_of(Sum sum, overflow policy) noexcept {
   if constexpr (std::is_same_v<Out, f16> || std::is_same_v<Out, bf16>) {
-    return Out(static_cast<float>(sum));
+    return Out(rounded_to_odd(static_cast<double>(sum)));
   } else if constexpr (is_complex_type<Out>) {
     using part = typename Out::value_type;
     return {static_cast<part>(sum.real()), static_cast<part>(sum.imag())};

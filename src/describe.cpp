@@ -36,17 +36,44 @@ device parse_device(std::string_view name) {
                         "\"; allowed: auto, cpu, cuda, cuda:N");
 }
 
+namespace {
+
+/// What differs from the plain case, so that nothing that shapes the result goes unsaid.
+std::string particulars(const problem& p) {
+  const auto pair = [](std::int64_t rows, std::int64_t cols) {
+    return std::to_string(rows) + "," + std::to_string(cols);
+  };
+  std::string text(to_string(p.mode));
+  if (p.mode != mode::valid) {
+    text += ", border " + std::string(to_string(p.border.kind()));
+    if (p.border.kind() == border_kind::constant) {
+      text += " " + detail::to_text(p.border.value().real());
+      if (p.border.value().imag() != 0)
+        text += " + " + detail::to_text(p.border.value().imag()) + "i";
+    }
+  }
+  if (p.origin != offset{}) text += ", origin " + pair(p.origin.rows, p.origin.cols);
+  if (p.stride != extent{1, 1}) text += ", stride " + pair(p.stride.rows, p.stride.cols);
+  if (p.dilation != extent{1, 1}) text += ", dilation " + pair(p.dilation.rows, p.dilation.cols);
+  if (p.planes != 1) text += ", " + std::to_string(p.planes) + " planes";
+  if (is_integer(p.types.out) && p.overflow == overflow::wrap) text += ", overflow wrap";
+  if (p.op == operation::correlation && is_complex(p.types.filter) && !p.conjugate)
+    text += ", not conjugated";
+  return text;
+}
+
+}  // namespace
+
 std::string plan::explain() const {
   const description& d = describe();
   const convgpu::problem& p = problem();
   std::string text = d.algorithm + " on " + d.device + ": " + std::string(to_string(p.op)) +
                      " of " + detail::to_text(p.in) + " " + std::string(to_string(p.types.in)) +
                      " with " + detail::to_text(p.filter) + " " +
-                     std::string(to_string(p.types.filter)) + ", " + std::string(to_string(p.mode));
-  if (p.mode != mode::valid) text += ", border " + std::string(to_string(p.border.kind()));
-  text += " -> " + detail::to_text(output_extent()) + " " + std::string(to_string(p.types.out));
-  if (p.planes != 1) text += ", " + std::to_string(p.planes) + " planes";
-  text += "\n  " + d.parameters + "; workspace " + std::to_string(d.workspace_bytes) + " bytes; " +
+                     std::string(to_string(p.types.filter)) + ", " + particulars(p) + " -> " +
+                     detail::to_text(output_extent()) + " " + std::string(to_string(p.types.out)) +
+                     "\n";
+  text += "  " + d.parameters + "; workspace " + std::to_string(d.workspace_bytes) + " bytes; " +
           (d.exact_on_integers ? "exact on integers" : "not exact on integers") + "\n";
   for (const candidate& c : d.candidates) {
     const char* outcome = c.outcome == candidate::verdict::chosen    ? "chosen"

@@ -107,6 +107,11 @@ problem in_dialect(std::string_view call, problem p, const dialect_arguments& ar
   if (arguments.origin && d.moved_by == argument::none)
     throw invalid_problem("origin: " + name + " has no such argument");
 
+  if (d.moved_by != argument::none) {
+    if (p.mode == mode::valid)
+      throw invalid_problem("mode: valid, which " + name + " has not; allowed: same");
+    p.mode = mode::same;
+  }
   p.op = d.op;
   p.conjugate = d.conjugates;
   p.origin = {};

@@ -89,6 +89,12 @@ void settle_type(dtype& member, dtype type, const std::string& name) {
 
 /// The problem with all that its filter tells.
 problem with_filter(problem p, const any_const_view& filter) {
+  // Taken for one row, a forgotten shape would go unnoticed.
+  if (filter.shapeless() && !said(p.filter) && p.in.rows > 1)
+    throw invalid_problem(
+        "filter: " + std::to_string(filter.size().count()) +
+        " elements without rows and columns, for an image; allowed: a view of them, "
+        "or problem::filter said");
   settle_extent(p.filter, filter, 1, "filter");
   settle_type(p.types.filter, filter.type(), "types.filter");
   if (p.types.in == dtype::deduced) p.types.in = p.types.filter;
@@ -147,13 +153,15 @@ class plan_state {
   mutable workspace_pool pool_;
 };
 
-problem complete(problem p, operation op, const any_const_view& in, const any_const_view& filter) {
+problem complete(problem p, operation op, const any_const_view& in, const any_const_view& filter,
+                 dtype out) {
   p.op = op;
   if (!in.shapeless())
     settle(p.planes, p.planes != 1, in.planes(), "planes",
            [](auto n) { return std::to_string(n); });
   settle_extent(p.in, in, p.planes, "in");
   settle_type(p.types.in, in.type(), "types.in");
+  settle_type(p.types.out, out, "types.out");
   return with_filter(p, filter);
 }
 
@@ -188,9 +196,7 @@ namespace {
 
 void one_shot(operation op, const any_const_view& in, const any_const_view& filter,
               const any_view& out, const problem& p, const options& how) {
-  problem whole = detail::complete(p, op, in, filter);
-  if (p.types.out == dtype::deduced) whole.types.out = out.type();
-  plan(whole, filter, how).run(in, out);
+  plan(detail::complete(p, op, in, filter, out.type()), filter, how).run(in, out);
 }
 
 }  // namespace

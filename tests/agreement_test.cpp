@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every algorithm there is, on every problem of the list, against the oracle. A new algorithm is tested
-// by being in `backends()`.
+// Every algorithm there is, on every problem of the list, against the oracle. A new algorithm is
+// tested by being in `backends()`.
 
 #include <gtest/gtest.h>
 #include <convgpu/convgpu.hpp>
@@ -19,7 +19,8 @@
 namespace convgpu::test {
 namespace {
 
-/// Runs a case as it says, with memory of the right size and of odd alignment where it brings its own.
+/// Runs a case as it says, with memory of the right size and of odd alignment where it brings its
+/// own.
 void run(const plan& made, const test_case& c, const buffer& in, buffer& out) {
   if (!c.own_workspace) return made.run(in.view(), out.view());
   std::vector<std::byte> memory(made.workspace_bytes() + 1, std::byte{0xff});
@@ -101,7 +102,8 @@ TEST(problems, use_every_triple_of_types) {
   EXPECT_EQ(seen.size(), 156u);
 }
 
-// Whatever two members of a case are looked at, every pair of values must occur in one case or another.
+// Whatever two members of a case are looked at, every pair of values must occur in one case or
+// another.
 TEST(problems, cover_every_pair_of_features) {
   using feature = int (*)(const test_case&);
   constexpr feature features[] = {

@@ -28,7 +28,8 @@ TEST_P(blog, full_convolution_of_two_signals) {
   EXPECT_EQ(y.values(), signal({2, 4, 6, 8, 6, 4, 2}).values());
 }
 
-// The flipped filter pushed over the signal by one more step each: 8 where all four overlap, then 6, 4.
+// The flipped filter pushed over the signal by one more step each: 8 where all four overlap, then
+// 6, 4.
 TEST_P(blog, overlaps_are_entries_of_full) {
   const std::vector<number> full =
       apply({}, signal({1, 1, 1, 1}), signal({2, 2, 2, 2}), how()).values();
@@ -70,8 +71,8 @@ TEST_P(blog, correlation_does_not_flip) {
             signal({0, 3, 2, 1, 0}).values());
 }
 
-// The convolutional shift of a Neural Turing Machine: w[n] = Σ_j g[j] s[n−j], indices modulo N, with s
-// the weights of the shifts −1, 0 and 1.
+// The convolutional shift of a Neural Turing Machine: w[n] = Σ_j g[j] s[n−j], indices modulo N,
+// with s the weights of the shifts −1, 0 and 1.
 TEST_P(blog, neural_turing_machines_shift_in_circles) {
   const problem circular{.mode = mode::same, .border = border::wrap()};
   const buffer weights = signal({5, 0, 0, 2, 3});

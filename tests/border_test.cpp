@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The six borders, written out by hand: against the one function that knows them, and against what comes
-// out of every algorithm when a delta shifts the input this way and that.
+// The six borders, written out by hand: against the one function that knows them, and against what
+// comes out of every algorithm when a delta shifts the input this way and that.
 
 #include <gtest/gtest.h>
 #include <convgpu/convgpu.hpp>

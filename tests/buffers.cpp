@@ -38,7 +38,8 @@ std::uint16_t encode(dtype type, real value) {
   const int infinity = (0x7fff >> fraction) << fraction;
   if (std::isnan(value)) return static_cast<std::uint16_t>(sign | infinity | 1 << (fraction - 1));
   if (std::isinf(value)) return static_cast<std::uint16_t>(sign | infinity);
-  // Subnormals count in units of the smallest one; the normal numbers go on from there in steps of one.
+  // Subnormals count in units of the smallest one; the normal numbers go on from there in steps of
+  // one.
   const int exponent = stored_exponent(f, value);
   const auto units = static_cast<int>(std::ldexp(std::fabs(value), fraction - exponent));
   return static_cast<std::uint16_t>(sign | (((exponent - f.min_exponent) << fraction) + units));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Elements of every type as one type of numbers, and memory that holds them in any layout. Written for
-// the tests alone: nothing here uses the library's arithmetic.
+// Elements of every type as one type of numbers, and memory that holds them in any layout. Written
+// for the tests alone: nothing here uses the library's arithmetic.
 #pragma once
 
 #include <complex>
@@ -20,8 +20,8 @@ using real = long double;
 using number = std::complex<real>;
 static_assert(std::numeric_limits<real>::digits >= 64);
 
-/// The values of a floating type: `precision` bits from 2^min_exponent up to below 2^end_exponent, and
-/// with fewer bits below. A complex type's are those of its parts.
+/// The values of a floating type: `precision` bits from 2^min_exponent up to below 2^end_exponent,
+/// and with fewer bits below. A complex type's are those of its parts.
 struct float_format {
   int precision = 0;
   int min_exponent = 0;
@@ -55,12 +55,13 @@ enum class layout : std::uint8_t {
 };
 std::ostream& operator<<(std::ostream& to, layout how);
 
-/// Memory for planes of rows × cols, none of it initialised to anything that could pass for a result: the
-/// bytes say NaN, or 0xa5 for integers. What is not an element stays so; `damage` tells.
+/// Memory for planes of rows × cols, none of it initialised to anything that could pass for a
+/// result: the bytes say NaN, or 0xa5 for integers. What is not an element stays so; `damage`
+/// tells.
 class buffer {
  public:
-  /// `guard` elements lie before the first and behind the last one. Without, the memory ends where the
-  /// elements end, and the address sanitizer sees who goes beyond.
+  /// `guard` elements lie before the first and behind the last one. Without, the memory ends where
+  /// the elements end, and the address sanitizer sees who goes beyond.
   buffer(dtype type, extent size, std::int64_t planes = 1, layout how = layout::dense,
          std::int64_t guard = 0);
   /// One dense plane of these values.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What other libraries returned, recorded in data/dialects.txt, against what their calls mean in ours.
+// What other libraries returned, recorded in data/dialects.txt, against what their calls mean in
+// ours.
 
 #include <gtest/gtest.h>
 #include <convgpu/convgpu.hpp>
@@ -180,8 +181,8 @@ TEST(dialect_table, has_every_call_that_is_recorded) {
   for (const record& r : records()) EXPECT_NO_THROW((void)find_dialect(r.call)) << r.line;
 }
 
-// ArrayFire has no recorded cases. By its documentation: a convolution with zeros outside whose `same`
-// starts at entry M/2 of the full result.
+// ArrayFire has no recorded cases. By its documentation: a convolution with zeros outside whose
+// `same` starts at entry M/2 of the full result.
 TEST(dialect_table, starts_arrayfire_at_half_the_filter_rounded_up) {
   for (std::int64_t taps = 1; taps <= 6; ++taps) {
     const problem p = in_dialect("arrayfire.convolve",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every mistake a caller can make, with the type of its error and the words that matter in the message: the
-// argument, its value, what is allowed.
+// Every mistake a caller can make, with the type of its error and the words that matter in the
+// message: the argument, its value, what is allowed.
 
 #include <gtest/gtest.h>
 #include <convgpu/convgpu.hpp>
@@ -107,7 +107,7 @@ TEST(errors, of_sizes_whose_product_overflows) {
   expect_invalid_problem([](problem& p) { p.filter = {huge, huge}; }, {"filter: ", "2^63"});
   expect_invalid_problem(
       [](problem& p) {
-        p.in = p.filter = {1 << 30, 1 << 28}, p.planes = 2;
+        p.in = p.filter = {1 << 30, 1 << 28}, p.planes = 3;
       },
       {"out: ", "2^63"});
   expect_invalid_problem([](problem& p) { p.dilation.rows = huge << 20; },

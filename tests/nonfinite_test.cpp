@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A sample that is NaN or infinite spoils the outputs whose window holds it at a tap that is not zero, and
-// no other one. Written out by hand; the agreement suite does the same by the thousand.
+// A sample that is NaN or infinite spoils the outputs whose window holds it at a tap that is not
+// zero, and no other one. Written out by hand; the agreement suite does the same by the thousand.
 
 #include <gtest/gtest.h>
 #include <convgpu/convgpu.hpp>

@@ -16,8 +16,8 @@ struct one_axis {
   std::int64_t stride = 1;
   std::int64_t dilation = 1;
 
-  /// Whether entry n of y[n] = Σ_k h[k]·x[n − k·dilation] has a sample between its first and last tap,
-  /// and whether it has nothing else.
+  /// Whether entry n of y[n] = Σ_k h[k]·x[n − k·dilation] has a sample between its first and last
+  /// tap, and whether it has nothing else.
   [[nodiscard]] bool touches(std::int64_t n) const {
     return n >= 0 && n - (taps - 1) * dilation < in;
   }
@@ -35,7 +35,8 @@ struct one_axis {
     }
     std::vector<std::int64_t> wanted = m == mode::valid ? valid : full;
     if (m == mode::same) {
-      // As many as there are samples, the surplus cut off at both ends; what is odd goes at the end.
+      // As many as there are samples, the surplus cut off at both ends; what is odd goes at the
+      // end.
       const std::int64_t surplus = static_cast<std::int64_t>(full.size()) - in;
       wanted.clear();
       for (std::int64_t i = 0; i < in; ++i)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What convolution is, said a second time and in another way: windows that slide over an input padded
-// beforehand. It shares no arithmetic with the library, so that one mistake is not made twice.
+// What convolution is, said a second time and in another way: windows that slide over an input
+// padded beforehand. It shares no arithmetic with the library, so that one mistake is not made
+// twice.
 #pragma once
 
 #include <convgpu/problem.hpp>
@@ -15,8 +16,8 @@ namespace convgpu::test {
 
 __extension__ using int128 = __int128;
 
-/// The inputs −before … n−1+after of a signal of n samples continued by its border: each the index of the
-/// sample there, or −1 for the border's value. Found by walking, one step at a time.
+/// The inputs −before … n−1+after of a signal of n samples continued by its border: each the index
+/// of the sample there, or −1 for the border's value. Found by walking, one step at a time.
 [[nodiscard]] std::vector<std::int64_t> extended(border_kind kind, std::int64_t n,
                                                  std::int64_t before, std::int64_t after);
 
@@ -42,12 +43,13 @@ struct answer {
 ///
 /// - an integer filter: the sum, exactly, brought into the output's type;
 /// - sums that are not finite: anything that is not;
-/// - else the sum to within the error of direct summation in the type that the problem is summed in, once
-///   rounded to the output's type; with `exact`, to within that rounding alone.
+/// - else the sum to within the error of direct summation in the type that the problem is summed
+///   in, once rounded to the output's type; with `exact`, to within that rounding alone.
 [[nodiscard]] std::string difference(const problem& p, const answer& expected,
                                      const any_const_view& out, bool exact);
 
-/// The unit roundoff of the type that sums of this problem are made in: f32 for f32 and narrower, else f64.
+/// The unit roundoff of the type that sums of this problem are made in: f32 for f32 and narrower,
+/// else f64.
 [[nodiscard]] real unit_roundoff(const types& t);
 
 }  // namespace convgpu::test

@@ -118,8 +118,8 @@ TEST(parallel_for, lets_the_users_executor_throw) {
   EXPECT_TRUE(calls.all_once());
 }
 
-// A forked child has none of its parent's threads, nobody told it so, and locks stay as they were at that
-// moment: here, while other threads are at work.
+// A forked child has none of its parent's threads, nobody told it so, and locks stay as they were
+// at that moment: here, while other threads are at work.
 TEST(parallel_for, works_in_a_forked_child) {
   std::atomic<bool> stop = false;
   std::thread busy([&stop] {

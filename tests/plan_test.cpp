@@ -31,8 +31,8 @@ void* counted(std::size_t bytes, std::size_t alignment) {
 
 }  // namespace
 
-// The whole program's, and the library's, too: that is how its allocations are seen. The array forms call
-// these.
+// The whole program's, and the library's, too: that is how its allocations are seen. The array
+// forms call these.
 void* operator new(std::size_t bytes) {
   return counted(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
 }
@@ -268,8 +268,10 @@ TEST(one_shot_calls, take_planes_from_views) {
 
 // ---- what a plan tells
 
+const problem nine_taps{.in = size, .filter = {3, 3}};
+
 TEST(description, lists_every_algorithm_of_the_device_with_its_fate) {
-  const plan made({.in = size}, floats(9), {.device = device::cpu()});
+  const plan made(nine_taps, floats(9), {.device = device::cpu()});
   const description& d = made.describe();
   const auto all = backends();
   ASSERT_EQ(all.front().name, "cpu");
@@ -289,13 +291,13 @@ TEST(description, lists_every_algorithm_of_the_device_with_its_fate) {
 }
 
 TEST(description, does_not_choose_what_is_made_to_be_read) {
-  const plan made({.in = size}, floats(9), {.device = device::cpu()});
+  const plan made(nine_taps, floats(9), {.device = device::cpu()});
   EXPECT_NE(made.describe().algorithm, available_algorithms().back().name);
 }
 
 TEST(description, says_that_an_algorithm_was_asked_for) {
   for (const algorithm& a : available_algorithms()) {
-    const plan made({.in = size}, floats(9), a.forced());
+    const plan made(nine_taps, floats(9), a.forced());
     EXPECT_EQ(made.describe().algorithm, a.name);
     for (const candidate& c : made.describe().candidates)
       EXPECT_EQ(c.outcome,
@@ -306,12 +308,12 @@ TEST(description, says_that_an_algorithm_was_asked_for) {
 TEST(description, says_why_a_device_was_passed_over) {
   const std::string reason = backends().back().unavailable;
   if (reason.empty()) GTEST_SKIP() << "every device is there";
-  const plan anywhere({.in = size}, floats(9));
+  const plan anywhere(nine_taps, floats(9));
   EXPECT_EQ(anywhere.describe().device, "cpu");
   ASSERT_EQ(anywhere.describe().notes.size(), 1u);
   EXPECT_NE(anywhere.describe().notes[0].find(reason), std::string::npos);
   EXPECT_NE(anywhere.explain().find(reason), std::string::npos);
-  const plan here({.in = size}, floats(9), {.device = device::cpu()});
+  const plan here(nine_taps, floats(9), {.device = device::cpu()});
   EXPECT_TRUE(here.describe().notes.empty());
 }
 

@@ -109,7 +109,8 @@ test_case small_case(dice& d, const types& t, mode m, border_kind kind, operatio
   return c;
 }
 
-/// A case of this size; everything else is drawn. Long strides and dilations are left to small problems.
+/// A case of this size; everything else is drawn. Long strides and dilations are left to small
+/// problems.
 test_case large_case(dice& d, const types& t, extent in, extent filter) {
   const bool fits = filter.rows <= in.rows && filter.cols <= in.cols;
   const mode m =
@@ -215,7 +216,7 @@ std::vector<types> supported_types() {
 
 std::vector<test_case> small_problems(dtype in) {
   // Integers have many triples, floats have few and more contents.
-  const int repeats = is_integer(in) ? 4 : 24;
+  const int repeats = is_integer(in) ? 8 : 48;
   dice d(1000 + static_cast<unsigned>(in));
   std::vector<test_case> cases;
   for (const types& t : supported_types()) {

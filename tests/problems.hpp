@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one list of problems that every algorithm is held against, and the data for them.
 //
-// A full cross product of all that a problem can say would never end. Types, modes, borders and both
-// operations are crossed in full; all else is drawn from a seeded generator, differently for each case.
+// A full cross product of all that a problem can say would never end. Types, modes, borders and
+// both operations are crossed in full; all else is drawn from a seeded generator, differently for
+// each case.
 #pragma once
 
 #include <convgpu/plan.hpp>
@@ -82,8 +83,8 @@ struct algorithm {
   /// Options that force it.
   [[nodiscard]] options forced() const { return {.algorithm = name}; }
 };
-/// The library's answer. Extents, planes, the types of input and filter are the buffers'; the type of the
-/// output is the default unless `p` says it.
+/// The library's answer. Extents, planes, the types of input and filter are the buffers'; the type
+/// of the output is the default unless `p` says it.
 [[nodiscard]] buffer apply(problem p, const buffer& in, const buffer& filter,
                            const options& how = {});
 /// Those of all backends that this machine has.

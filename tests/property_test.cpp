@@ -52,8 +52,8 @@ class properties : public testing::TestWithParam<std::tuple<algorithm, dtype>> {
   [[nodiscard]] buffer integers(extent size, unsigned seed) const {
     return random(type(), size, content::small_integers, seed);
   }
-  /// The values of a result that must be whole numbers, freed of the error that an algorithm may make which
-  /// does not claim to be exact on them.
+  /// The values of a result that must be whole numbers, freed of the error that an algorithm may
+  /// make which does not claim to be exact on them.
   [[nodiscard]] numbers whole(const buffer& b) const {
     numbers values = b.values();
     const plan any({.in = {9, 9}, .types = {.in = type()}}, integers({3, 3}, 1).view(), how());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From sums to elements, by numbers: ties, ends of ranges, both kinds of overflow, and sums that need more
-// bits than their result.
+// From sums to elements, by numbers: ties, ends of ranges, both kinds of overflow, and sums that
+// need more bits than their result.
 
 #include <gtest/gtest.h>
 #include <convgpu/convgpu.hpp>
@@ -112,7 +112,8 @@ TEST_P(rounding, of_sums_that_are_not_finite) {
   EXPECT_EQ((sums<i32>(two, list<double>{huge})), (list<i32>{highest<i32>}));
   EXPECT_EQ((sums<i32>(two, list<double>{-huge})), (list<i32>{lowest<i32>}));
   EXPECT_EQ((sums<double>(two, list<double>{huge})), (list<double>{INFINITY}));
-  // Infinity less infinity, where the sum is made in f64: NaN, which is 0 in integers. Else a true 0.
+  // Infinity less infinity, where the sum is made in f64: NaN, which is 0 in integers. Else a true
+  // 0.
   EXPECT_EQ((sums<i32>(list<i32>{2, 2}, list<double>{huge, -huge})), (list<i32>{0}));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plans among threads. Few and small, for the thread sanitizer; the answers are known beforehand, so that a
-// race shows as a wrong number, too. Nothing else of the tests is linked.
+// Plans among threads. Few and small, for the thread sanitizer; the answers are known beforehand,
+// so that a race shows as a wrong number, too. Nothing else of the tests is linked.
 
 #include <gtest/gtest.h>
 #include <convgpu/convgpu.hpp>

@@ -121,7 +121,7 @@ decltype(auto) visit_type(dtype type, F&& f) {
 /// The values in the order pixel by pixel (frame by frame) that most files have.
 [[nodiscard]] buffer interleave(const array& from);
 
-/// The inverse: `values` has exactly the bytes that `h` needs and is aligned for its type.
+/// The inverse: `values` has at least the bytes that `h` needs and is aligned for its type.
 [[nodiscard]] array deinterleave(const header& h, std::span<const std::byte> values);
 
 }  // namespace convgpu::tools

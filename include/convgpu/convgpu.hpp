@@ -31,10 +31,10 @@ CONVGPU_API void correlate(const any_const_view& in, const any_const_view& filte
 
 namespace detail {
 
-/// `p` with `op`, extents, planes and types as these views have them. \throws invalid_problem where `p`
-/// says otherwise.
+/// `p` with `op`, extents, planes and types as these arguments have them. \throws invalid_problem where
+/// `p` says otherwise.
 [[nodiscard]] CONVGPU_API problem complete(problem p, operation op, const any_const_view& in,
-                                           const any_const_view& filter);
+                                           const any_const_view& filter, dtype out);
 
 template <class A>
 struct element_of;
@@ -66,8 +66,7 @@ using result_of =
 template <class Out>
 std::vector<Out> run_once(operation op, const any_const_view& in, const any_const_view& filter,
                           const problem& p, const options& how) {
-  problem whole = complete(p, op, in, filter);
-  whole.types.out = dtype_of<Out>;
+  const problem whole = complete(p, op, in, filter, dtype_of<Out>);
   const plan once(whole, filter, how);
   std::vector<Out> out(static_cast<std::size_t>(once.output_extent().count() * whole.planes));
   once.run(in, out);

@@ -19,7 +19,7 @@ struct dialect {
   /// Whether `same` starts at entry E/2 of the full result rather than (E−1)/2: one later for filters of
   /// even reach E.
   bool late_start;
-  /// The call's own argument that moves the window, and how.
+  /// The call's own argument that moves the window, and how. Calls that have one know no mode but `same`.
   enum class argument : std::uint8_t {
     none,
     origin,          ///< adds to the start
@@ -46,19 +46,20 @@ struct dialect {
 
 /// A call's own arguments, in its own words.
 struct dialect_arguments {
-  std::string_view border{};       ///< its name of the border; empty for its default
-  double value = 0.0;              ///< for borders of a constant
-  std::optional<offset> origin{};  ///< its origin or anchor argument; none for its default
+  std::string_view border{};  ///< its name of the border; empty for its default
+  double value = 0.0;         ///< for borders of a constant
+  std::optional<offset>
+      origin{};  ///< its origin or anchor, as rows and columns; none for its default
 };
 
 /// `p`, with `op`, `border`, `origin` and `conjugate` set so that it means what the call means. `in`,
-/// `filter`, `mode` and `dilation` must be said; origins apply where `mode` is `same`.
+/// `filter`, `dilation` and `mode` must be said; a call that knows no mode but `same` sets that, too.
+/// Origins apply where the mode is `same`. OpenCV's anchor is (x, y): here, too, rows come first.
 ///
-///     in_dialect("opencv.filter2D", {.in = {480, 640}, .filter = {4, 4}, .mode = mode::same},
-///                {.border = "BORDER_REFLECT"})
+///     in_dialect("opencv.filter2D", {.in = {480, 640}, .filter = {4, 4}}, {.border = "BORDER_REFLECT"})
 ///
-/// \throws invalid_problem  for an unknown call or border, an origin the call has not, or a filter longer
-///                          than the input where the call would exchange the two
+/// \throws invalid_problem  for an unknown call or border, an origin or mode the call has not, or a filter
+///                          longer than the input where the call would exchange the two
 [[nodiscard]] CONVGPU_API problem in_dialect(std::string_view call, problem p,
                                              const dialect_arguments& arguments = {});
 

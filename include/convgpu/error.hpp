@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The error family. The library throws these and std::bad_alloc, nothing else; it never prints and
-// never terminates. A message names the argument, its value and what is allowed.
+// The error family. The library throws these and std::bad_alloc, and lets through what an executor of
+// the caller's throws, nothing else; it never prints and never terminates. A message names the argument, its value and what is allowed.
 #pragma once
 
 #include <convgpu/detail/export.hpp>

@@ -49,7 +49,8 @@ class device {
 [[nodiscard]] CONVGPU_API device parse_device(std::string_view name);
 
 /// A parallel loop of the caller's own: must call task(0) … task(count−1), each once, in any order, on
-/// any threads, and return when all have returned. Tasks do not throw.
+/// any threads, and return when all have returned. Tasks do not throw. What the executor itself throws goes
+/// to the caller of `run`, whose output is then unfinished.
 using executor =
     std::function<void(std::int64_t count, const std::function<void(std::int64_t)>& task)>;
 
@@ -59,7 +60,8 @@ struct options {
   /// An algorithm's name, such as "cpu/direct", forces that one; empty leaves the choice to the planner.
   std::string algorithm{};
   /// The error a caller can bear, relative to ‖h‖₁·max|x|. Unset: as good as direct summation in the
-  /// same type. 0: algorithms that sum the products directly only. Must not be negative or NaN.
+  /// same type. 0: algorithms that sum the products directly only; all those of this version do, so that
+  /// each satisfies any tolerance. Must not be negative or NaN.
   std::optional<double> tolerance{};
   /// Threads at most, the caller's own included; 0 for as many as the machine has. Never changes a bit
   /// of the result.

@@ -103,6 +103,7 @@ struct offset {
 /// Everything that defines the answer. An aggregate: name what differs from the defaults.
 ///
 ///     problem{.in = {1080, 1920}, .mode = mode::same, .border = border::mirror()}
+///     problem{.in = {1, 48000}}                                                          a signal
 ///
 /// `in`, `filter` and `types` may be left out where views say them: a one-shot call takes all from its
 /// arguments; a plan takes `filter` from its filter, and `types` that are left `deduced` as: filter,
@@ -119,7 +120,8 @@ struct problem {
   /// Moves the window of `same`: added to its start, so that output n is full's entry
   /// n + (E−1)/2 + origin, where E = (M−1)·dilation + 1. Within −(E−1)/2 … E/2; zero in other modes.
   offset origin{};
-  convgpu::extent stride{1, 1};    ///< every stride-th entry of the result, from its first on
+  /// Every stride-th entry of the result, from its first on. (Steps in memory are `strides`, of views.)
+  convgpu::extent stride{1, 1};
   convgpu::extent dilation{1, 1};  ///< distance of neighbouring taps, in input samples
   bool conjugate = true;           ///< whether `correlation` conjugates a complex filter
   convgpu::overflow overflow = convgpu::overflow::saturate;

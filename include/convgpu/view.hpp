@@ -15,7 +15,7 @@
 
 namespace convgpu {
 
-/// Distances between neighbours, in elements, along each axis. Negative steps are fine; a step of 0
+/// Distances in memory between neighbours, in elements, along each axis; not `problem::stride`. Negative steps are fine; a step of 0
 /// repeats a sample and is allowed in inputs and filters only.
 struct strides {
   std::int64_t row = 0;

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <thread>
 
 namespace convgpu::cpu {
@@ -37,6 +38,9 @@ class pool {
     while (j.next < j.count) work_on(j, lock);
     finished_.wait(lock, [&] { return j.running == 0; });
   }
+
+  void lock() { mutex_.lock(); }
+  void unlock() { mutex_.unlock(); }
 
  private:
   void start_workers() {
@@ -92,10 +96,15 @@ class pool {
   bool tried_to_start_ = false;
 };
 
-/// Never destroyed, and its threads never joined: a child that was forked has none of them to wait for,
-/// and destructors of static objects may still convolve. They wait for work until the process ends.
+/// Never destroyed, and its threads never joined: destructors of static objects may still convolve. The
+/// threads wait for work until the process ends. A forked child has none of them, and would find the lock
+/// as it happened to be: there the pool starts afresh.
 pool& the_pool() {
-  static pool& p = *new pool;
+  static pool& p = *[] {
+    pthread_atfork([] { the_pool().lock(); }, [] { the_pool().unlock(); },
+                   [] { ::new (static_cast<void*>(&the_pool())) pool; });
+    return new pool;
+  }();
   return p;
 }
 

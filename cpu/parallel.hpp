@@ -12,8 +12,8 @@ namespace convgpu::cpu {
 [[nodiscard]] int hardware_threads() noexcept;
 
 /// Calls task(0) … task(count−1), each once, and returns when all have returned. The caller works along,
-/// so that calls nest and that no worker is ever needed for progress: with none to be had (a process at
-/// its limit, a child forked between calls) the caller does everything. At most `count` threads work on one call.
+/// so that calls nest and that no worker is ever needed for progress: with none to be had the caller does
+/// everything. A forked child starts workers of its own; only a task must not fork and go on in the child. At most `count` threads work on one call.
 /// Tasks must not throw. Allocates nothing.
 ///
 /// With a `custom` executor that one is called instead; what it throws goes to the caller.

@@ -118,12 +118,20 @@ array convert(const array& from, dtype to) {
 }
 
 bool fits(const array& from, dtype to) {
-  if (!is_integer(from.type) || !is_integer(to)) return false;
+  if (is_complex(from.type) || !is_integer(to)) return false;
   return visit_type(from.type, [&]<class From>(std::type_identity<From>) {
     return visit_type(to, [&]<class To>(std::type_identity<To>) {
       if constexpr (std::integral<From> && std::integral<To>) {
         return std::ranges::all_of(from.values<From>(),
                                    [](From value) { return std::in_range<To>(value); });
+      } else if constexpr (std::integral<To> && !is_complex_type<From>) {
+        // Both limits of To are exact as doubles, the upper one as one more than it.
+        const double low = static_cast<double>(std::numeric_limits<To>::min());
+        const double end = std::ldexp(1.0, std::numeric_limits<To>::digits);
+        return std::ranges::all_of(from.values<From>(), [&](From value) {
+          const auto v = convert_value<double>(value);
+          return v >= low && v < end && v == std::floor(v);
+        });
       } else {
         return false;
       }

@@ -103,8 +103,22 @@ any_view view_of(array& a) {
   return {a.data.data(), a.type, size, a.planes, dense(size)};
 }
 
-double opaque(const header& image, dtype type) {
-  return image.white > 0 ? image.white : (type == dtype::u16 ? 65535.0 : 255.0);
+/// The filter for signals: on an image whose rows are all the same it would come out as this does.
+array summed_rows(const array& taps) {
+  header h = taps;
+  h.dimensions = 1;
+  h.rows = 1;
+  array line(h);
+  const auto to = line.values<double>();
+  std::ranges::fill(to, 0.0);
+  const auto from = taps.values<double>();
+  for (std::size_t i = 0; i < from.size(); ++i) to[i % to.size()] += from[i];
+  return line;
+}
+
+/// What an image's values are fractions of.
+double white_of(const header& image) {
+  return image.white > 0 ? image.white : (image.type == dtype::u16 ? 65535.0 : 255.0);
 }
 
 std::size_t plane_size(const header& h) {
@@ -119,7 +133,7 @@ array split_alpha(array& image) {
   one.planes = 1;
   array alpha(one);
   std::ranges::transform(all.values<double>().last(plane), alpha.values<double>().begin(),
-                         [&](double a) { return a / opaque(image, image.type); });
+                         [&](double a) { return a / white_of(image); });
   header colours = all;
   colours.planes -= 1;
   image = array(colours);
@@ -157,23 +171,24 @@ array coverage(const prepared& p, const options& how) {
 }  // namespace
 
 filter_source read_filter(const string& what) {
-  if (std::optional<array> named = named_filter(what)) return {std::move(*named), true};
+  if (std::optional<array> named = named_filter(what)) return {std::move(*named), true, true};
   array taps = read(what);
   if (taps.planes != 1)
     throw bad_file(
         "filter " + what + ": " + std::to_string(taps.planes) +
         " planes; allowed: one, such as a grey picture or an array of one or two dimensions");
   const bool typed = what.starts_with('[') || what.ends_with(".txt");
-  return {std::move(taps), typed};
+  return {std::move(taps), typed, false};
 }
 
 prepared prepare(const array& input, const filter_source& filter, const wishes& w) {
-  if (input.dimensions == 1 && filter.taps.rows > 1)
+  const bool to_one_row = input.dimensions == 1 && filter.named;
+  if (input.dimensions == 1 && filter.taps.rows > 1 && !to_one_row)
     throw bad_file("filter: " + std::to_string(filter.taps.rows) +
                    " rows for a signal; allowed: one row");
   const dtype own_type = input.type;
   array in = without_i64(input, "input");
-  array taps = without_i64(filter.taps, "filter");
+  array taps = to_one_row ? summed_rows(filter.taps) : without_i64(filter.taps, "filter");
   if (is_integer(in.type) && converts_exactly(taps, dtype::i32)) taps = convert(taps, dtype::i32);
 
   prepared p;
@@ -196,6 +211,7 @@ prepared prepare(const array& input, const filter_source& filter, const wishes& 
         "; allowed: wrap of integers, without alpha, into the input's own type or a wide one");
   p.filter = convert(taps, t.filter);
   const bool image = in.kind == content::image;
+  p.white = white_of(in);
   if (in.alpha) p.alpha = split_alpha(in);
   p.in = convert(in, t.in);
   p.problem = {.in = {p.in.rows, p.in.cols},
@@ -239,7 +255,17 @@ outcome run(const prepared& p, const options& how, int runs) {
 }
 
 array finish(const prepared& p, array result, const options& how) {
-  if (!p.alpha) return convert(result, p.result_type);
+  if (!p.alpha) {
+    array stored = convert(result, p.result_type);
+    // Nothing is whiter than the white of a picture that has one of its own.
+    if (p.in.white > 0 && p.result_type == dtype::u16)
+      for (std::uint16_t& v : stored.values<std::uint16_t>())
+        v = std::min(v, static_cast<std::uint16_t>(p.in.white));
+    if (p.in.white > 0 && p.result_type == dtype::u8)
+      for (std::uint8_t& v : stored.values<std::uint8_t>())
+        v = std::min(v, static_cast<std::uint8_t>(p.in.white));
+    return stored;
+  }
   const array alpha = coverage(p, how);
   const auto share = alpha.values<double>();
   header h = result;
@@ -252,11 +278,21 @@ array finish(const prepared& p, array result, const options& how) {
     to[i] = a > 0 ? from[i] / a : 0.0;
   }
   std::ranges::transform(share, to.last(share.size()).begin(),
-                         [&](double a) { return a * opaque(h, p.result_type); });
+                         [&](double a) { return a * p.white; });
   return convert(whole, p.result_type);
 }
 
 double largest_difference(const array& a, const array& b) {
+  if (a.type == dtype::i64 && b.type == dtype::i64) {  // more than a double holds
+    std::uint64_t largest = 0;
+    for (std::int64_t i = 0; i < a.count(); ++i) {
+      const std::int64_t u = a.values<std::int64_t>()[static_cast<std::size_t>(i)];
+      const std::int64_t v = b.values<std::int64_t>()[static_cast<std::size_t>(i)];
+      largest = std::max(largest, static_cast<std::uint64_t>(std::max(u, v)) -
+                                      static_cast<std::uint64_t>(std::min(u, v)));
+    }
+    return static_cast<double>(largest);
+  }
   const array x = convert(a, dtype::cf64);
   const array y = convert(b, dtype::cf64);
   const auto u = x.values<std::complex<double>>();

@@ -16,6 +16,7 @@ namespace convgpu::tools {
 struct filter_source {
   array taps;
   bool adapts = false;  ///< typed by hand or by name: takes the precision of the data it meets
+  bool named = false;
 };
 
 /// `what` as the program's FILTER: a name such as "gaussian:2", a literal, or a file.
@@ -39,6 +40,7 @@ struct prepared {
   array filter;
   convgpu::problem problem;
   dtype result_type = dtype::f64;
+  double white = 255.0;  ///< of an image: what is opaque, in the units of its values
   /// Of an image with alpha: a plane of its own, as a fraction. `in` has the other planes, multiplied
   /// with it, and the problem is in f64.
   std::optional<array> alpha;

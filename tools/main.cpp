@@ -251,7 +251,8 @@ void add_problem(CLI::App& command, arguments& a) {
 
 /// `message` as one line for people.
 int fail(int status, string message) {
-  std::ranges::replace(message, '\n', ' ');
+  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  std::ranges::replace_if(message, control, ' ');
   std::cerr << "convgpu: " << message << '\n';
   return status;
 }

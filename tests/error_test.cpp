@@ -186,6 +186,12 @@ TEST(errors, of_reflect_say_what_to_choose_between) {
 }
 
 TEST(errors, of_dialects) {
+  expect_invalid(
+      [] {
+        (void)in_dialect("scipy.ndimage.convolve",
+                         {.in = {5, 6}, .filter = {2, 3}, .mode = mode::valid});
+      },
+      {"mode: valid", "scipy.ndimage.convolve", "same"});
   const problem p{.in = {5, 6}, .filter = {2, 3}, .mode = mode::same};
   expect_invalid([&] { (void)in_dialect("opencv.filter2D", p, {.border = "BORDER_WRAP"}); },
                  {"border", "\"BORDER_WRAP\"", "opencv.filter2D", "BORDER_REFLECT_101"});
@@ -233,6 +239,7 @@ TEST(errors, of_filters_other_than_the_problem_says) {
   expect_invalid([&] { plan(sound(), std::vector<double>(12)); }, {"types.filter", "f32", "f64"});
   expect_invalid([&] { plan(sound(), view<const float>(nullptr, {3, 4})); }, {"filter", "null"});
   expect_invalid([&] { plan({.in = extent(5)}, floats()); }, {"filter.cols: 0"});
+  expect_invalid([&] { plan({.in = {5, 6}}, taps); }, {"filter: 12 elements", "rows and columns"});
 }
 
 TEST(errors, of_options) {
@@ -379,9 +386,10 @@ TEST(one_shot_errors, leave_the_output_untouched) {
       {"types.in", "f64", "f32"});
   expect_invalid(
       [&] { convolve(in, filter, out, {.types = {.out = dtype::f64}, .mode = mode::same}); },
-      {"types", "out f64"});
+      {"types.out", "f64", "f32"});
   expect_invalid([&] { convolve(in, filter, out); }, {"out: 8 x 9", "10 x 12"});
   expect_invalid([&] { (void)convolve(floats(), taps); }, {"in.cols: 0"});
+  expect_invalid([&] { (void)convolve(in, taps); }, {"filter: 12 elements", "rows and columns"});
   EXPECT_EQ(y, floats(72, -7.0F));
 }
 

@@ -77,6 +77,7 @@ void slide(const problem& p, const any_const_view& in, const any_const_view& fil
   const auto padded_cols = padded_axis(cols, p.in.cols);
   const auto width = static_cast<std::int64_t>(padded_cols.size());
   const auto taps = taps_of<Number>(p, filter, width);
+  result.products = static_cast<std::int64_t>(taps.size());
 
   const std::complex<double> given = p.border.value();
   number outside(given.real(), given.imag());
@@ -125,14 +126,13 @@ bool in_type(dtype type, overflow policy, int128 got, int128 low, int128 high) {
   return modulo(got - low, int128{1} << (8 * size_of(type))) <= high - low;
 }
 
-/// What sums in floating point may be off by.
-real error_bound(const problem& p, real magnitude) {
-  const bool complex = is_complex(p.types.in) && is_complex(p.types.filter);
-  // Each part of a complex product is two products.
-  const real products = static_cast<real>(p.filter.count()) * (complex ? 2 : 1);
+/// What a sum in floating point may be off by: one rounding for each product and each addition that it
+/// goes through, the two within a complex product included.
+real error_bound(const problem& p, std::int64_t products, real magnitude) {
   const real u = unit_roundoff(p.types);
   const real underflow = half_ulp(u > 0x1p-30L ? dtype::f32 : dtype::f64, 0);
-  return (products + 2) * u * magnitude + products * underflow;
+  const auto count = static_cast<real>(products);
+  return (count + 2) * u * magnitude + 2 * count * underflow;
 }
 
 bool close(dtype out, real expected, real got, real bound) {
@@ -239,7 +239,7 @@ std::string difference(const problem& p, const answer& expected, const any_const
     const std::size_t i = index++;
     const number sum = expected.sums[i];
     const number got = element(out, plane, row, col);
-    const real bound = exact ? 0 : error_bound(p, expected.magnitudes[i]);
+    const real bound = exact ? 0 : error_bound(p, expected.products, expected.magnitudes[i]);
     bool right = false;
     if (integer_sums && is_integer(type)) {
       const int128 exactly = expected.integers[i];

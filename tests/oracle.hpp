@@ -35,6 +35,7 @@ struct answer {
   std::vector<number> sums;
   std::vector<int128> integers;  ///< the same sums, exact, where input and filter are integers
   std::vector<real> magnitudes;  ///< Σ|h||x̃|: what errors are relative to
+  std::int64_t products = 0;     ///< in each sum: the taps that are not zero
 };
 [[nodiscard]] answer solve(const problem& p, const any_const_view& in,
                            const any_const_view& filter);

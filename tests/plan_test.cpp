@@ -317,28 +317,36 @@ TEST(description, says_why_a_device_was_passed_over) {
   EXPECT_TRUE(here.describe().notes.empty());
 }
 
+void expect_words(const std::string& text, const std::vector<std::string>& words) {
+  for (const std::string& word : words)
+    EXPECT_NE(text.find(word), std::string::npos) << word << "\nin " << text;
+}
+
 TEST(explain, is_the_description_in_words) {
-  const plan made({.in = size,
-                   .filter = {3, 3},
-                   .planes = 2,
-                   .op = operation::correlation,
-                   .mode = mode::same,
-                   .border = border::symmetric()},
-                  floats(9), {.device = device::cpu()});
-  const std::string text = made.explain();
-  std::vector<std::string> words{"correlation",
-                                 "700 x 800",
-                                 "3 x 3",
-                                 "f32",
-                                 "same",
-                                 "symmetric",
-                                 "2 planes",
-                                 made.describe().parameters,
+  const plan made(nine_taps, floats(9), {.device = device::cpu()});
+  std::vector<std::string> words{made.describe().parameters,
                                  std::to_string(made.workspace_bytes())};
   for (const candidate& c : made.describe().candidates)
     words.insert(words.end(), {c.algorithm, c.reason});
-  for (const std::string& word : words)
-    EXPECT_NE(text.find(word), std::string::npos) << word << "\nin " << text;
+  expect_words(made.explain(), words);
+}
+
+TEST(explain, says_all_that_shapes_the_result) {
+  const plan made({.in = size,
+                   .filter = {3, 3},
+                   .planes = 2,
+                   .types = {.in = dtype::u8},
+                   .op = operation::correlation,
+                   .mode = mode::same,
+                   .border = border::constant(7),
+                   .origin = {1, -1},
+                   .stride = {2, 3},
+                   .dilation = {4, 5},
+                   .overflow = overflow::wrap},
+                  floats(9));
+  expect_words(made.explain(),
+               {"correlation", "700 x 800 u8", "3 x 3 f32", "same", "border constant 7", "2 planes",
+                "origin 1,-1", "stride 2,3", "dilation 4,5", "wrap", "350 x 267 u8"});
 }
 
 TEST(backends, begin_with_the_cpu_which_is_always_there) {

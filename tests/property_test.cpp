@@ -222,24 +222,41 @@ TEST_P(properties, scale_with_powers_of_two) {
   EXPECT_EQ(result(p, scaled(x, -70), scaled(h, 70)).values(), y.values());
 }
 
+TEST_P(properties, steps_in_memory_do_not_change_a_bit) {
+  const problem p{.mode = mode::same, .border = border::mirror()};
+  const buffer x = random(type(), {20, 90}, content::reals, 1, 3);
+  const buffer h = random(type(), {4, 5}, content::reals, 2);
+  const numbers expected = result(p, x, h).values();
+  for (const layout how :
+       {layout::padded, layout::reversed, layout::interleaved, layout::transposed}) {
+    const auto laid_out = [how](const buffer& from) {
+      buffer b(from.type(), from.size(), from.planes(), how);
+      for_each_element(b.size(), b.planes(), [&](auto... at) { b.set(at..., from.get(at...)); });
+      return b;
+    };
+    EXPECT_EQ(result(p, laid_out(x), h).values(), expected) << how;
+    EXPECT_EQ(result(p, x, laid_out(h)).values(), expected) << how;
+  }
+}
+
 TEST_P(properties, threads_do_not_change_a_bit) {
   const problem p{.mode = mode::same, .border = border::mirror()};
+  // Each of a million products: worth seven threads.
   for (const auto& [size, taps] :
-       {std::pair(extent(150, 300), extent(5, 7)), std::pair(extent(40'000), extent(33))}) {
+       {std::pair(extent(100, 160), extent(7, 9)), std::pair(extent(16'000), extent(63))}) {
     const buffer x = random(type(), size, content::reals, 1);
     const buffer h = random(type(), taps, content::reals, 2);
-    options one = how();
-    one.max_threads = 1;
-    const numbers expected = apply(p, x, h, one).values();
+    options how_many = how();
+    how_many.max_threads = 1;
+    const numbers expected = apply(p, x, h, how_many).values();
     for (int threads = 2; threads <= 7; ++threads) {
-      options many = how();
-      many.max_threads = threads;
-      EXPECT_EQ(apply(p, x, h, many).values(), expected) << threads << " threads";
-      many.executor = [](std::int64_t count, const std::function<void(std::int64_t)>& task) {
-        while (count-- > 0) task(count);
-      };
-      EXPECT_EQ(apply(p, x, h, many).values(), expected) << threads << " tasks, the last one first";
+      how_many.max_threads = threads;
+      EXPECT_EQ(apply(p, x, h, how_many).values(), expected) << threads << " threads";
     }
+    how_many.executor = [](std::int64_t count, const std::function<void(std::int64_t)>& task) {
+      while (count-- > 0) task(count);
+    };
+    EXPECT_EQ(apply(p, x, h, how_many).values(), expected) << "tasks from the last to the first";
   }
 }
 

@@ -6,6 +6,7 @@
 #include <convgpu/convgpu.hpp>
 
 #include <cmath>
+#include <complex>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -118,7 +119,7 @@ TEST_P(rounding, of_sums_that_are_not_finite) {
 }
 
 TEST_P(rounding, to_16_bit_floats_is_that_of_their_sums) {
-  const auto result = [this](float x, float h) {
+  const auto result = [](float x, float h) {
     return convolve<f16>(list<f16>{f16(x)}, list<f16>{f16(h)}, {}, GetParam().forced())[0].bits;
   };
   EXPECT_EQ(result(256, 256), 0x7c00);       // 65536 is infinite
@@ -126,6 +127,37 @@ TEST_P(rounding, to_16_bit_floats_is_that_of_their_sums) {
   EXPECT_EQ(result(0x1p-14F, 0x1p-10F), 1);  // the smallest one
   EXPECT_EQ(result(0x1p-14F, 0x1p-11F), 0);  // half of it: a tie
   EXPECT_EQ(result(0x1p-14F, 0x1.8p-11F), 1);
+}
+
+// What makes cpu/reference a reference: 2^30 + 1 − 2^30 in types that would lose the 1.
+TEST(reference, sums_in_wider_types_than_the_datas) {
+  const auto one = [](const any_const_view& x, const any_const_view& h, const any_view& y) {
+    convolve(x, h, y, {.mode = mode::valid}, {.algorithm = "cpu/reference"});
+  };
+  const list<float> ones(3, 1.0F);
+  const list<float> cancelling{0x1p30F, 1.0F, -0x1p30F};
+  list<float> y(1);
+  one(cancelling, ones, y);
+  EXPECT_EQ(y[0], 1.0F);
+  one(list<bf16>(3, bf16(1.0F)), cancelling, y);
+  EXPECT_EQ(y[0], 1.0F);
+  list<std::complex<float>> complex(1);
+  one(list<std::complex<float>>{{0, 0x1p30F}, {1, 1}, {0, -0x1p30F}}, ones, complex);
+  EXPECT_EQ(complex[0], std::complex(1.0F, 1.0F));
+  const list<double> cancelling_more{0x1p60, 1.0, -0x1p60};
+  list<double> wide(1);
+  one(cancelling_more, list<double>(3, 1.0), wide);
+  EXPECT_EQ(wide[0], 1.0);
+  one(list<i32>(3, 1), cancelling_more, wide);
+  EXPECT_EQ(wide[0], 1.0);
+}
+
+// 1 + 2^-11 is a tie of f16; 2^-30 more is not, but becomes one in f32.
+TEST(reference, rounds_once) {
+  list<f16> y(1);
+  convolve(list<f16>(2, f16(1.0F)), list<float>{1 + 0x1p-11F, 0x1p-30F}, y, {.mode = mode::valid},
+           {.algorithm = "cpu/reference"});
+  EXPECT_EQ(static_cast<float>(y[0]), 1 + 0x1p-10F);
 }
 
 INSTANTIATE_TEST_SUITE_P(every, rounding, testing::ValuesIn(available_algorithms()),

@@ -8,11 +8,14 @@ set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
   # No -Wsign-conversion: sizes are signed here, those of the standard library are not, and a cast at
   # every subscript hides more than it finds.
-  add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+  set(options -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
     -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wundef -Wvla)
-endif()
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  add_compile_options(-Wno-restrict)  # sees overlaps in "text" + std::string: GCC bug 105651
+  # A parent's -ffast-math would take NaN and denormals from the library, which promises both.
+  list(APPEND options -fno-fast-math)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    list(APPEND options -Wno-restrict)  # sees overlaps in "text" + std::string: GCC bug 105651
+  endif()
+  add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:${options}>")
 endif()
 if(CONVGPU_WERROR)
   set(CMAKE_COMPILE_WARNING_AS_ERROR ON)

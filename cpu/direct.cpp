@@ -12,7 +12,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/border_index.hpp>
+#include <convgpu/error.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -21,16 +23,21 @@
 #include <vector>
 
 #include "algorithms.hpp"
-#include "arithmetic.hpp"
 #include "parallel.hpp"
 
 namespace convgpu::cpu {
 namespace {
 
+using namespace detail;  // numbers: what both backends compute with
+
 // Work below this many products is done before a second thread has woken up.
 constexpr std::int64_t products_worth_a_thread = 1 << 17;
 // Outputs of a block of columns: sums and one row of x̃ stay in the first-level cache.
 constexpr std::int64_t block_cols = 2048;
+// Samples that a row of taps may reach over, for a row of x̃ to be loaded as a whole.
+constexpr std::int64_t longest_reach = std::int64_t{1} << 28;
+// What all threads together may have as workspace before there are fewer of them.
+constexpr std::size_t most_workspace = std::size_t{1} << 30;
 // What the ring of rows may take of a second-level cache.
 constexpr std::int64_t ring_bytes = 512 * 1024;
 constexpr std::size_t alignment = 64;
@@ -149,6 +156,10 @@ class direct final : public detail::runnable {
     };
     // By reference, so that the std::function allocates nothing.
     parallel_for(lanes_, executor_, std::ref(lane));
+    if (next < tiles())
+      throw invalid_problem(
+          "options.executor: returned before it had called any task; allowed: one that calls each "
+          "once");
   }
 
  private:
@@ -173,11 +184,14 @@ class direct final : public detail::runnable {
   }
 
   void cut(const detail::request& r) {
-    block_ = std::min(form_.col.out, block_cols);
+    // With a long stride a block has fewer outputs, so that its row of x̃ stays short, too.
+    const std::int64_t room = 4 * block_cols + form_.col.reach();
+    block_ = std::min({form_.col.out, block_cols, room / form_.col.stride + 1});
     row_length_ = (block_ - 1) * form_.col.stride + form_.col.reach();
     slots_ = std::clamp(ring_bytes / (row_length_ * static_cast<std::int64_t>(sizeof(Sample))),
                         std::int64_t{1}, form_.row.reach());
-    const std::int64_t threads = r.how.max_threads > 0 ? r.how.max_threads : hardware_threads();
+    std::int64_t threads = r.how.max_threads > 0 ? r.how.max_threads : hardware_threads();
+    if (!executor_) threads = std::min<std::int64_t>(threads, hardware_threads());
     // Each band loads a filter's height of rows anew: bands as high as that, or for balance four to a
     // thread where they can be higher, but at least one for each.
     const auto share = [&](std::int64_t parts) { return (form_.row.out - 1) / parts + 1; };
@@ -188,7 +202,9 @@ class direct final : public detail::runnable {
     const double worth = products / static_cast<double>(products_worth_a_thread);
     lanes_ = worth < 2
                  ? 1
-                 : std::min({threads, tiles(), static_cast<std::int64_t>(std::min(worth, 1e9))});
+                 : std::min({threads, tiles(), static_cast<std::int64_t>(std::min(worth, 1e9)),
+                             static_cast<std::int64_t>(most_workspace / lane_bytes() + 1)});
+    if (lanes_ > 1 && !executor_) start_workers();  // now, so that no run has to
   }
 
   [[nodiscard]] std::int64_t bands() const noexcept { return (form_.row.out - 1) / band_ + 1; }
@@ -278,13 +294,11 @@ using made = std::unique_ptr<const detail::runnable>;
 
 /// Integers, exactly: in the narrowest sums that hold ‖h‖₁·max|x|, and thereby every partial sum.
 made make(const detail::request& r, const std::vector<std::int32_t>& taps) {
-  const int bits = static_cast<int>(8 * size_of(r.form.types.in));
-  const int128 largest = int128{r.filter.facts.integer_norm1} << bits;  // an upper bound
-  if (largest <= std::numeric_limits<std::int32_t>::max())
-    return std::make_unique<direct<std::int32_t, std::int32_t, std::int32_t>>(r, taps);
-  if (largest <= std::numeric_limits<std::int64_t>::max())
-    return std::make_unique<direct<std::int32_t, std::int32_t, std::int64_t>>(r, taps);
-  return std::make_unique<direct<std::int32_t, std::int32_t, int128>>(r, taps);
+  switch (integer_sum_bits(r.form.types.in, r.filter.facts.integer_norm1)) {
+    case 32: return std::make_unique<direct<std::int32_t, std::int32_t, std::int32_t>>(r, taps);
+    case 64: return std::make_unique<direct<std::int32_t, std::int32_t, std::int64_t>>(r, taps);
+    default: return std::make_unique<direct<std::int32_t, std::int32_t, int128>>(r, taps);
+  }
 }
 
 /// Floats in their own type, 16-bit floats in f32, integers with taps that are not in f64.
@@ -316,9 +330,13 @@ made make(const detail::request& r, const std::vector<std::complex<double>>& tap
 
 std::string refuse_direct(const detail::request& r) {
   const detail::axis& col = r.form.col;
-  if (col.reach() / 16 <= col.taps + col.in + col.out) return {};
-  return "the taps of a row reach over " + std::to_string(col.reach()) +
-         " samples, nearly all of them gaps, which it would have to load";
+  const std::string reach =
+      "the taps of a row reach over " + std::to_string(col.reach()) + " samples, ";
+  if (col.reach() > longest_reach)
+    return reach + "more than the " + std::to_string(longest_reach) + " it loads at once";
+  if (col.reach() / 16 > col.taps + col.in + col.out)
+    return reach + "nearly all of them gaps, which it would have to load";
+  return {};
 }
 
 std::unique_ptr<const detail::runnable> make_direct(const detail::request& r) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <convgpu/detail/floating_point.hpp>
 #include <exception>
 #include <mutex>
 #include <new>
@@ -37,6 +38,11 @@ class pool {
     else work_there_.notify_all();
     while (j.next < j.count) work_on(j, lock);
     finished_.wait(lock, [&] { return j.running == 0; });
+  }
+
+  void start() {
+    const std::lock_guard lock(mutex_);
+    start_workers();
   }
 
   void lock() { mutex_.lock(); }
@@ -75,7 +81,10 @@ class pool {
     ++j.running;
     if (j.next == j.count) remove(j);  // so that nobody finds an exhausted job
     lock.unlock();
-    j.task(index);
+    {
+      const detail::default_floating_point environment;
+      j.task(index);
+    }
     lock.lock();
     if (--j.running == 0) finished_.notify_all();
   }
@@ -115,12 +124,20 @@ int hardware_threads() noexcept {
   return count;
 }
 
+void start_workers() {
+  the_pool().start();
+}
+
 void parallel_for(std::int64_t count, const executor& custom,
                   const std::function<void(std::int64_t)>& task) {
-  if (count == 1) {
+  if (custom && count > 1) {
+    custom(count, [&task](std::int64_t index) {
+      const detail::default_floating_point environment;
+      task(index);
+    });
+  } else if (count == 1) {
+    const detail::default_floating_point environment;
     task(0);
-  } else if (custom) {
-    custom(count, task);
   } else if (count > 1) {
     job j{.task = task, .count = count};
     the_pool().run(j);

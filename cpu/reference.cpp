@@ -8,14 +8,16 @@
 // to read what they all compute. Sums are made in a wider type than the data's: integers in 128 bits, where
 // they are exact, f32 in f64, and f64 in long double.
 
+#include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/border_index.hpp>
 #include <string>
 
 #include "algorithms.hpp"
-#include "arithmetic.hpp"
 
 namespace convgpu::cpu {
 namespace {
+
+using namespace detail;  // numbers: what both backends compute with
 
 template <class T>
 struct wider {

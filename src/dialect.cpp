@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of dialects, and the one function that applies a row of it.
 
+#include <algorithm>
 #include <convgpu/dialect.hpp>
 #include <convgpu/error.hpp>
 #include <string>
+#include <utility>
 
 #include "names.hpp"
+#include "problem.hpp"
 
 namespace convgpu {
 namespace {
@@ -15,6 +18,9 @@ using enum border_kind;
 using argument = dialect::argument;
 using swap = dialect::swap;
 using names = dialect::border_name;
+
+// Beyond this, sizes and origins are mistakes, and sums of them might overflow.
+constexpr std::int64_t largest = std::int64_t{1} << 30;
 
 constexpr names zero_only[] = {{"zero", zero}};
 constexpr names convolve2d_borders[] = {{"fill", constant}, {"wrap", wrap}, {"symm", symmetric}};
@@ -98,6 +104,17 @@ problem in_dialect(std::string_view call, problem p, const dialect_arguments& ar
   const dialect& d = find_dialect(call);
   const std::string name(call);
 
+  for (const auto& [argument, e] :
+       {std::pair("in", p.in), std::pair("filter", p.filter), std::pair("dilation", p.dilation)})
+    if (e.rows < 1 || e.cols < 1 || e.rows > largest || e.cols > largest)
+      throw invalid_problem(
+          std::string(argument) + ": " + detail::to_text(e) +
+          ", where a call's meaning depends on it; allowed: 1 to 2^30 along each axis");
+  const offset given = arguments.origin.value_or(offset{});
+  if (std::max(given.rows, given.cols) > largest || std::min(given.rows, given.cols) < -largest)
+    throw invalid_problem("origin: " + std::to_string(given.rows) + ", " +
+                          std::to_string(given.cols) + "; allowed: what the filter reaches over");
+
   const bool longer = p.filter.rows > p.in.rows || p.filter.cols > p.in.cols;
   const bool swapped = (d.swaps != swap::never && p.mode == mode::valid) ||
                        (d.swaps == swap::in_valid_and_same && p.mode == mode::same);
@@ -118,15 +135,18 @@ problem in_dialect(std::string_view call, problem p, const dialect_arguments& ar
   if (p.mode == mode::same) {
     const std::int64_t rows = (p.filter.rows - 1) * p.dilation.rows + 1;
     const std::int64_t cols = (p.filter.cols - 1) * p.dilation.cols + 1;
-    const offset given =
+    const offset moved =
         arguments.origin.value_or(offset{default_argument(d, rows), default_argument(d, cols)});
-    p.origin = {origin_of(d, rows, given.rows), origin_of(d, cols, given.cols)};
+    p.origin = {origin_of(d, rows, moved.rows), origin_of(d, cols, moved.cols)};
   }
 
   const std::string_view wanted =
       arguments.border.empty() ? d.borders.front().name : arguments.border;
   for (const auto& b : d.borders) {
     if (b.name != wanted) continue;
+    if (arguments.value != 0 && b.kind != constant)
+      throw invalid_problem("value: " + detail::to_text(arguments.value) + ", where " + name +
+                            "'s " + std::string(b.name) + " has none; allowed: 0");
     p.border = convgpu::border(b.kind, arguments.value);
     return p;
   }

@@ -48,7 +48,6 @@ std::complex<double> widen(std::complex<double> v) {
 void count(filter_facts& facts, std::int32_t tap) {
   const auto magnitude = static_cast<std::uint64_t>(std::abs(static_cast<std::int64_t>(tap)));
   facts.nonzeros += tap != 0;
-  facts.norm1 += static_cast<double>(magnitude);
   if (__builtin_add_overflow(facts.integer_norm1, magnitude, &facts.integer_norm1))
     facts.integer_norm1 = std::numeric_limits<std::uint64_t>::max();
 }
@@ -56,7 +55,6 @@ void count(filter_facts& facts, std::int32_t tap) {
 template <class Tap>  // double or complex<double>
 void count(filter_facts& facts, Tap tap) {
   facts.nonzeros += tap != Tap{};
-  facts.norm1 += std::abs(tap);
 }
 
 bool is_finite(std::int32_t) {

@@ -22,12 +22,27 @@ struct term {
   wide range;         // n = 0 … range
 };
 
+struct step_and_count {
+  std::int64_t step;  // bytes
+  std::int64_t count;
+};
+
+/// Axes along which there is but one element have whatever step; they come out as 0.
+std::array<step_and_count, 3> axes_of(const any_const_view& v) {
+  const auto width = static_cast<std::int64_t>(size_of(v.type()));
+  const auto axis = [&](std::int64_t step, std::int64_t count) {
+    return step_and_count{count > 1 ? step * width : 0, count};
+  };
+  return {axis(v.step().row, v.size().rows), axis(v.step().col, v.size().cols),
+          axis(v.step().plane, v.planes())};
+}
+
 /// Σ step·n over some terms, to be compared with a target that starts at 0.
 class equation {
  public:
   /// Adds sign·Σ step·n for n = 0 … count−1. Axes of one entry, or in steps of 0, reach nothing new.
   void add(std::int64_t step, std::int64_t count, int sign) {
-    if (count <= 1 || step == 0) return;
+    if (count <= 1 || step == 0) return;  // reaches nothing new
     const wide signed_step = static_cast<wide>(step) * sign;
     if (signed_step < 0)
       target_ -= signed_step * (count - 1);  // n → count−1−n makes the step positive
@@ -40,10 +55,7 @@ class equation {
     terms_[size_++] = {magnitude, static_cast<wide>(count) - 1};
   }
   void add_axes(const any_const_view& v, int sign) {
-    const auto width = static_cast<std::int64_t>(size_of(v.type()));
-    add(v.step().row * width, v.size().rows, sign);
-    add(v.step().col * width, v.size().cols, sign);
-    add(v.step().plane * width, v.planes(), sign);
+    for (const auto& [step, count] : axes_of(v)) add(step, count, sign);
   }
   /// The left side must come out `by` larger than said so far.
   void shift_target(wide by) { target_ += by; }
@@ -95,10 +107,7 @@ class equation {
 
 bool overlaps_itself(const any_const_view& v) {
   const auto width = static_cast<std::int64_t>(size_of(v.type()));
-  const std::array<std::pair<std::int64_t, std::int64_t>, 3> axes = {
-      {{v.step().row * width, v.size().rows},
-       {v.step().col * width, v.size().cols},
-       {v.step().plane * width, v.planes()}}};
+  const std::array<step_and_count, 3> axes = axes_of(v);
   // Two elements that differ, first of all, along axis i: by 1 … count−1 there, by anything behind, and
   // their distance in bytes is less than an element.
   for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -109,8 +118,8 @@ bool overlaps_itself(const any_const_view& v) {
     e.add(step, count - 1, 1);  // n = 1 … count−1 is 1 + (0 … count−2)
     e.shift_target(-static_cast<wide>(step));
     for (std::size_t k = i + 1; k < axes.size(); ++k) {
-      e.add(axes[k].first, axes[k].second, 1);
-      e.add(axes[k].first, axes[k].second, -1);
+      e.add(axes[k].step, axes[k].count, 1);
+      e.add(axes[k].step, axes[k].count, -1);
     }
     e.add(1, width, 1);
     e.add(1, width, -1);

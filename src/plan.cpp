@@ -3,6 +3,7 @@
 
 #include <convgpu/convgpu.hpp>
 #include <convgpu/detail/backend.hpp>
+#include <convgpu/detail/floating_point.hpp>
 #include <convgpu/error.hpp>
 #include <mutex>
 #include <string>
@@ -15,7 +16,6 @@
 
 namespace convgpu {
 namespace detail {
-namespace {
 
 /// Workspace for runs that bring none: as many pieces as there ever were runs at once.
 class workspace_pool {
@@ -62,6 +62,8 @@ class borrowed_workspace {
   workspace_pool::piece piece_;
 };
 
+namespace {
+
 bool said(extent e) {
   return e != extent{};
 }
@@ -78,7 +80,9 @@ void settle(T& member, bool is_said, const T& from_view, const std::string& name
 void settle_extent(extent& member, const any_const_view& v, std::int64_t planes,
                    const std::string& name) {
   // A bare range has no shape of its own; `checked` compares its length.
-  if (v.shapeless() && said(member) && member.count() * planes == v.size().count()) return;
+  if (v.shapeless() && said(member) &&
+      saturated_product(member.count(), planes) == v.size().count())
+    return;
   settle(member, said(member), v.size(), name, [](extent e) { return to_text(e); });
 }
 
@@ -123,19 +127,28 @@ class plan_state {
   void run(const any_const_view& in, const any_view& out, stream on,
            std::span<std::byte> workspace) const {
     const auto& [in_type, filter_type, out_type] = problem_.types;
-    const any_const_view source =
-        checked(in, {"in", in_type, problem_.in, problem_.planes, choice_.where});
+    // A plan on a device takes host memory, too, and copies; but not one of each.
+    const bool on_device = choice_.where == device_kind::cuda && in.where() == memory::device;
+    const memory where = on_device ? memory::device : memory::host;
+    const any_const_view source = checked(in, {"in", in_type, problem_.in, problem_.planes, where});
     const any_view target =
-        checked_output(out, {"out", out_type, output_extent(), problem_.planes, choice_.where});
+        checked_output(out, {"out", out_type, output_extent(), problem_.planes, where});
     if (overlap(source, target))
       throw invalid_problem("out: shares memory with in; allowed: memory of its own");
-    if (choice_.where == memory::host && on != stream{})
+    if (choice_.where == device_kind::cpu && on != stream{})
       throw invalid_problem("stream: a CUDA stream; allowed: none, this plan runs on the CPU");
 
+    const default_floating_point environment;
     const std::size_t needed = choice_.why.workspace_bytes;
     if (!workspace.empty() && workspace.size() < needed)
       throw invalid_problem("workspace: " + std::to_string(workspace.size()) +
                             " bytes; allowed: none, or at least " + std::to_string(needed));
+    if (!workspace.empty()) {
+      const any_const_view bytes(workspace.data(), dtype::u8, extent(workspace.size()), 1, {});
+      if (overlap(bytes, source) || overlap(bytes, target))
+        throw invalid_problem(
+            "workspace: shares memory with in or out; allowed: memory of its own");
+    }
     if (needed == 0 || !workspace.empty()) {
       choice_.algorithm->run(source, target, on, workspace);
     } else {
@@ -155,7 +168,14 @@ class plan_state {
 
 problem complete(problem p, operation op, const any_const_view& in, const any_const_view& filter,
                  dtype out) {
+  if (op == operation::convolution && p.op == operation::correlation)
+    throw invalid_problem("op: correlation, given to convolve; allowed: correlate, or a plan");
   p.op = op;
+  if (in.shapeless() && !said(p.in) && (p.filter.rows > 1 || filter.size().rows > 1))
+    throw invalid_problem(
+        "in: " + std::to_string(in.size().count()) +
+        " elements without rows and columns, for a filter of several rows; allowed: a "
+        "view of them, or problem::in said");
   if (!in.shapeless())
     settle(p.planes, p.planes != 1, in.planes(), "planes",
            [](auto n) { return std::to_string(n); });
@@ -167,8 +187,14 @@ problem complete(problem p, operation op, const any_const_view& in, const any_co
 
 }  // namespace detail
 
-plan::plan(const convgpu::problem& p, const any_const_view& filter, const options& how)
-    : state_(std::make_shared<const detail::plan_state>(p, filter, how)) {}
+plan::plan(const convgpu::problem& p, const any_const_view& filter, const options& how) {
+  const detail::default_floating_point environment;
+  state_ = std::make_shared<const detail::plan_state>(p, filter, how);
+}
+
+plan::plan(const plan&) noexcept = default;
+plan& plan::operator=(const plan&) noexcept = default;
+plan::~plan() = default;
 
 void plan::run(const any_const_view& in, const any_view& out, convgpu::stream on,
                std::span<std::byte> workspace) const {
@@ -176,7 +202,7 @@ void plan::run(const any_const_view& in, const any_view& out, convgpu::stream on
 }
 
 void plan::set_filter(const any_const_view& filter) {
-  state_ = std::make_shared<const detail::plan_state>(state_->the_problem(), filter, state_->how());
+  *this = plan(state_->the_problem(), filter, state_->how());
 }
 
 const problem& plan::problem() const noexcept {

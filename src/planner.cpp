@@ -69,7 +69,7 @@ choice choose(const normal_form& form, const filter_taps& filter, const options&
   check_forced(how, where);
 
   using verdict = candidate::verdict;
-  const request wanted{form, filter, how};
+  const request wanted{form, filter, how, where.index()};
   const algorithm* chosen = nullptr;
   const algorithm* last_resort = nullptr;  // the first that can, though one would rather not
   for (const algorithm& a : backend_of(where).algorithms) {
@@ -104,7 +104,7 @@ choice choose(const normal_form& form, const filter_taps& filter, const options&
   }
 
   result.algorithm = chosen->make(wanted);
-  result.where = where.kind() == device_kind::cuda ? memory::device : memory::host;
+  result.where = where.kind();
   why.device = to_string(where);
   why.algorithm = chosen->name;
   why.parameters = result.algorithm->parameters();

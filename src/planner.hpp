@@ -10,7 +10,7 @@ namespace convgpu::detail {
 
 struct choice {
   std::unique_ptr<const runnable> algorithm;
-  memory where = memory::host;
+  device_kind where = device_kind::cpu;
   description why;
 };
 

@@ -206,8 +206,20 @@ std::string to_text(double value) {
   return {text, end};
 }
 
+/// Enumerators can come from casts.
+template <class T, std::size_t N>
+void check_enumerator(const named<T> (&table)[N], T value, const char* argument) {
+  if (name_of(table, value) == "?")
+    fail(argument, std::to_string(static_cast<int>(value)),
+         list_of(table, [](const auto& row) { return row.name; }));
+}
+
 normal_form normalise(const problem& p) {
   check_types(p.types);
+  check_enumerator(operation_names, p.op, "op");
+  check_enumerator(mode_names, p.mode, "mode");
+  check_enumerator(border_names, p.border.kind(), "border");
+  check_enumerator(overflow_names, p.overflow, "overflow");
   if (p.planes < 1) fail("planes", to_string(p.planes), "1 or more");
   check_positive("in", p.in);
   check_positive("filter", p.filter);

@@ -63,8 +63,8 @@ basic_any_view<Void> check(const basic_any_view<Void>& given, const expected_vie
                           "; allowed: " + what_is_expected(e));
   if (v.data() == nullptr) throw invalid_problem(name + ": a null pointer; allowed: memory");
   if (v.where() != e.where)
-    throw invalid_problem(name + ": " + name_of(v.where()) + " memory; allowed: " +
-                          name_of(e.where) + " memory, which is where this plan runs");
+    throw invalid_problem(name + ": " + name_of(v.where()) +
+                          " memory; allowed: " + name_of(e.where) + " memory here");
   const std::size_t alignment = is_complex(v.type()) ? size_of(v.type()) / 2 : size_of(v.type());
   if (reinterpret_cast<std::uintptr_t>(v.data()) % alignment != 0)
     throw invalid_problem(name + ": address not aligned; allowed: multiples of " +

@@ -10,7 +10,10 @@
 #include <optional>
 #include <set>
 #include <span>
-#include <sstream>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "buffers.hpp"
 #include "oracle.hpp"
@@ -19,8 +22,7 @@
 namespace convgpu::test {
 namespace {
 
-/// Runs a case as it says, with memory of the right size and of odd alignment where it brings its
-/// own.
+/// Runs a case as it says. Memory that it brings is of just the right size, at an odd address.
 void run(const plan& made, const test_case& c, const buffer& in, buffer& out) {
   if (!c.own_workspace) return made.run(in.view(), out.view());
   std::vector<std::byte> memory(made.workspace_bytes() + 1, std::byte{0xff});

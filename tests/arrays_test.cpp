@@ -50,7 +50,12 @@ TEST(array, knows_whether_integers_fit) {
   std::ranges::copy(integers{-1, 127}, a.values<std::int64_t>().begin());
   EXPECT_TRUE(fits(a, dtype::i8));
   EXPECT_FALSE(fits(a, dtype::u8));
-  EXPECT_FALSE(fits(read("[1]"), dtype::u8));
+  EXPECT_TRUE(fits(read("[0,255]"), dtype::u8));
+  EXPECT_FALSE(fits(read("[256]"), dtype::u8));
+  EXPECT_FALSE(fits(read("[-1]"), dtype::u8));
+  EXPECT_FALSE(fits(read("[0.5]"), dtype::u8));
+  EXPECT_FALSE(fits(read("[nan]"), dtype::i64));
+  EXPECT_FALSE(fits(read("[1j]"), dtype::u8));
 }
 
 TEST(array, refuses_impossible_sizes) {

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 #include <convgpu/convgpu.hpp>
 #include <convgpu/detail/border_index.hpp>
-#include <convgpu/detail/normal_form.hpp>
 
 #include <string_view>
 
@@ -104,37 +103,6 @@ INSTANTIATE_TEST_SUITE_P(every, borders,
                            return test_name(std::get<algorithm>(instance.param)) + "_" +
                                   std::string(to_string(std::get<dtype>(instance.param)));
                          });
-
-// Outputs i whose taps all see samples of the input itself, found by looking at every tap.
-TEST(interior, holds_the_outputs_that_see_no_border) {
-  for (std::int64_t in = 1; in <= 7; ++in)
-    for (std::int64_t taps = 1; taps <= 5; ++taps)
-      for (std::int64_t stride = 1; stride <= 3; ++stride)
-        for (std::int64_t dilation = 1; dilation <= 3; ++dilation)
-          for (const mode m : {mode::full, mode::same, mode::valid}) {
-            const std::int64_t reach = (taps - 1) * dilation + 1;
-            if (m == mode::valid && reach > in) continue;
-            const std::int64_t low = m == mode::same ? -((reach - 1) / 2) : 0;
-            const std::int64_t high = m == mode::same ? reach / 2 : 0;
-            for (std::int64_t origin = low; origin <= high; ++origin) {
-              const detail::axis a = detail::make_axis(in, taps, m, origin, stride, dilation);
-              const detail::range inside = detail::interior(a);
-              ASSERT_LE(0, inside.first);
-              ASSERT_LE(inside.first, inside.last);
-              ASSERT_LE(inside.last, a.out);
-              for (std::int64_t i = 0; i < a.out; ++i) {
-                bool sees_border = false;
-                for (std::int64_t k = 0; k < taps; ++k) {
-                  const std::int64_t at = a.start + i * stride - k * dilation;
-                  sees_border = sees_border || at < 0 || at >= in;
-                }
-                EXPECT_EQ(inside.first <= i && i < inside.last, !sees_border)
-                    << "output " << i << " of " << in << " samples, " << taps << " taps, stride "
-                    << stride << ", dilation " << dilation << ", start " << a.start;
-              }
-            }
-          }
-}
 
 }  // namespace
 }  // namespace convgpu::test

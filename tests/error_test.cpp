@@ -164,6 +164,17 @@ TEST(errors, of_constants_the_input_cannot_hold) {
   }
 }
 
+TEST(errors, of_enumerators_that_are_none) {
+  expect_invalid_problem([](problem& p) { p.mode = static_cast<mode>(9); },
+                         {"mode: 9", "full, same, valid"});
+  expect_invalid_problem([](problem& p) { p.op = static_cast<operation>(9); },
+                         {"op: 9", "convolution, correlation"});
+  expect_invalid_problem([](problem& p) { p.border = border(static_cast<border_kind>(9)); },
+                         {"border: 9", "zero, constant"});
+  expect_invalid_problem([](problem& p) { p.overflow = static_cast<overflow>(9); },
+                         {"overflow: 9", "saturate, wrap"});
+}
+
 // ---- names
 
 TEST(errors, of_names) {
@@ -362,6 +373,16 @@ TEST_F(runs, do_not_write_into_their_input) {
   EXPECT_NO_THROW(plan_.run(colours.plane(0), colours.plane(2)));
 }
 
+TEST_F(runs, want_workspace_that_is_nowhere_else) {
+  if (plan_.workspace_bytes() == 0) GTEST_SKIP() << "needs none";
+  floats large(plan_.workspace_bytes() + 2 * 72, -7.0F);  // at least 4 times too large
+  const std::span<std::byte> workspace = std::as_writable_bytes(std::span(large).subspan(71));
+  const view<float> part(large.data(), size);  // its last element is the workspace's first one
+  expect_invalid([&] { plan_.run(part, out_, {}, workspace); }, {"workspace", "shares memory"});
+  expect_invalid([&] { plan_.run(in_, part, {}, workspace); }, {"workspace", "shares memory"});
+  EXPECT_NO_THROW(plan_.run(in_, part, {}, workspace.subspan(4)));
+}
+
 TEST(one_shot_errors, leave_the_output_untouched) {
   const floats x(72, 1.0F);
   floats y(72, -7.0F);
@@ -390,6 +411,9 @@ TEST(one_shot_errors, leave_the_output_untouched) {
   expect_invalid([&] { convolve(in, filter, out); }, {"out: 8 x 9", "10 x 12"});
   expect_invalid([&] { (void)convolve(floats(), taps); }, {"in.cols: 0"});
   expect_invalid([&] { (void)convolve(in, taps); }, {"filter: 12 elements", "rows and columns"});
+  expect_invalid([&] { (void)convolve(x, filter); }, {"in: 72 elements", "rows and columns"});
+  expect_invalid([&] { convolve(in, filter, out, {.op = operation::correlation}); },
+                 {"op: correlation", "correlate"});
   EXPECT_EQ(y, floats(72, -7.0F));
 }
 

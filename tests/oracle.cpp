@@ -49,8 +49,7 @@ std::vector<tap<Number>> taps_of(const problem& p, const any_const_view& filter,
   for_each_element(p.filter, 1, [&](auto, std::int64_t r, std::int64_t c) {
     number value = element(filter, 0, r, c);
     if (value == number{}) return;
-    // A correlation lays the filter into the window as it is; a convolution begins at the window's
-    // end.
+    // A correlation lays the filter into the window as it is, a convolution back to front.
     std::int64_t row = r;
     std::int64_t col = c;
     if (p.op == operation::convolution) {

@@ -14,6 +14,7 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "problems.hpp"
@@ -116,6 +117,13 @@ TEST_P(plans, keep_their_filter_when_a_copy_takes_another) {
   EXPECT_TRUE(is_times(run(first), 4));
   EXPECT_TRUE(is_times(run(second), 2));
   EXPECT_TRUE(is_times(run(third), 3));
+}
+
+TEST_P(plans, stay_what_they_were_when_moved_from) {
+  plan made = make(times(2));
+  const plan taken = std::move(made);
+  EXPECT_TRUE(is_times(run(taken), 2));
+  EXPECT_TRUE(is_times(run(made), 2));
 }
 
 TEST_P(plans, are_unchanged_by_a_filter_they_cannot_take) {
@@ -257,6 +265,11 @@ TEST(one_shot_calls, write_into_the_views_given) {
   convolve(bytes, bytes, std::span(wide).first(1),
            {.mode = mode::valid});  // the type of out is taken, too
   EXPECT_EQ(wide[0], 10.0);
+}
+
+TEST(one_shot_calls, shape_bare_ranges_as_the_problem_says) {
+  const problem p{.in = {2, 3}, .filter = {2, 1}, .mode = mode::valid};
+  EXPECT_EQ(convolve(floats{1, 2, 3, 10, 20, 30}, floats{1, 1}, p), (floats{11, 22, 33}));
 }
 
 TEST(one_shot_calls, take_planes_from_views) {

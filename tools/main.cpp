@@ -7,6 +7,7 @@
 #include <cmath>
 #include <complex>
 #include <convgpu/convgpu.hpp>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <iomanip>
@@ -306,6 +307,7 @@ int run_program(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is an error like a full disk
   try {
     return run_program(argc, argv);
   } catch (const bad_file& e) {

@@ -20,7 +20,8 @@
 namespace convgpu {
 
 /// out = in ∗ filter. Extents, planes and types are those of the views; `p` says the rest (mode, border,
-/// origin …; its `op` is set by the name of the call). A bare range is a signal.
+/// origin …). The name of the call is the operation: where `p` has it, as from `in_dialect`, make a `plan`.
+/// A bare range is a signal, or has the extent that `p` says.
 /// \throws as `plan` and `plan::run`; `out` is untouched then.
 CONVGPU_API void convolve(const any_const_view& in, const any_const_view& filter,
                           const any_view& out, const problem& p = {}, const options& how = {});
@@ -53,15 +54,19 @@ concept readable = requires {
   typename element_of<std::remove_cvref_t<A>>::type;
 };
 
+template <class A>
+using value_of = typename element_of<std::remove_cvref_t<A>>::type;
+
 /// `default_out` as a C++ type: the input's, made complex by a complex filter.
 template <class In, class Filter>
 using result_of =
-    std::conditional_t<default_out(
-                           dtype_of<typename element_of<std::remove_cvref_t<In>>::type>,
-                           dtype_of<typename element_of<std::remove_cvref_t<Filter>>::type>) ==
-                           dtype_of<typename element_of<std::remove_cvref_t<Filter>>::type>,
-                       typename element_of<std::remove_cvref_t<Filter>>::type,
-                       typename element_of<std::remove_cvref_t<In>>::type>;
+    std::conditional_t<default_out(dtype_of<value_of<In>>, dtype_of<value_of<Filter>>) ==
+                           dtype_of<value_of<Filter>>,
+                       value_of<Filter>, value_of<In>>;
+
+template <class In, class Filter, class Out>
+inline constexpr bool goes_together = is_supported({dtype_of<value_of<In>>,
+                                                    dtype_of<value_of<Filter>>, dtype_of<Out>});
 
 template <class Out>
 std::vector<Out> run_once(operation op, const any_const_view& in, const any_const_view& filter,
@@ -82,6 +87,7 @@ template <class Out = void, detail::readable In, detail::readable Filter>
 [[nodiscard]] auto convolve(const In& in, const Filter& filter, const problem& p = {},
                             const options& how = {}) {
   using T = std::conditional_t<std::is_void_v<Out>, detail::result_of<In, Filter>, Out>;
+  static_assert(detail::goes_together<In, Filter, T>, "no such triple of types: see is_supported");
   return detail::run_once<T>(operation::convolution, in, filter, p, how);
 }
 
@@ -90,6 +96,7 @@ template <class Out = void, detail::readable In, detail::readable Filter>
 [[nodiscard]] auto correlate(const In& in, const Filter& filter, const problem& p = {},
                              const options& how = {}) {
   using T = std::conditional_t<std::is_void_v<Out>, detail::result_of<In, Filter>, Out>;
+  static_assert(detail::goes_together<In, Filter, T>, "no such triple of types: see is_supported");
   return detail::run_once<T>(operation::correlation, in, filter, p, how);
 }
 

@@ -104,6 +104,11 @@ class CONVGPU_API plan {
   /// \throws std::bad_alloc
   plan(const convgpu::problem& p, const any_const_view& filter, const options& how = {});
 
+  /// Copies share everything; a plan that is moved from stays what it was.
+  plan(const plan&) noexcept;
+  plan& operator=(const plan&) noexcept;
+  ~plan();
+
   /// Computes. `in` and `out` have the problem's types, its planes and the extents of `problem().in` and
   /// `output_extent()`, in any steps, host memory for a plan on the CPU; they must not overlap, and
   /// elements of `out` must not overlap each other. A bare range stands for a dense array.
@@ -113,7 +118,8 @@ class CONVGPU_API plan {
   /// piece for each concurrent run. A workspace serves one run at a time.
   ///
   /// \throws invalid_problem  a view is null, of other type, extent, planes or memory than the plan's,
-  ///                          overlaps, or the workspace is too small or the stream not the device's
+  ///                          overlaps, or the workspace is too small or overlaps, or the stream is
+  ///                          not the device's
   /// \throws std::bad_alloc   only where workspace is made; `out` is untouched then
   void run(const any_const_view& in, const any_view& out, convgpu::stream on = {},
            std::span<std::byte> workspace = {}) const;

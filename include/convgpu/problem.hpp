@@ -19,6 +19,16 @@
 
 namespace convgpu {
 
+namespace detail {
+
+/// a·b of numbers that are not negative, or the largest number where that does not fit.
+constexpr std::int64_t saturated_product(std::int64_t a, std::int64_t b) noexcept {
+  std::int64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+
+}  // namespace detail
+
 /// Rows and columns. A 1D signal is an image of one row.
 struct extent {
   std::int64_t rows = 0;
@@ -32,7 +42,10 @@ struct extent {
   template <std::integral L>
   explicit constexpr extent(L length) noexcept : extent(1, length) {}
 
-  [[nodiscard]] constexpr std::int64_t count() const noexcept { return rows * cols; }
+  /// rows · cols; the largest number where that does not fit.
+  [[nodiscard]] constexpr std::int64_t count() const noexcept {
+    return detail::saturated_product(rows, cols);
+  }
   friend constexpr bool operator==(const extent&, const extent&) noexcept = default;
 };
 

@@ -27,12 +27,12 @@ struct strides {
 
 /// Rows one after the other without gaps, and so the planes.
 [[nodiscard]] constexpr strides dense(extent size) noexcept {
-  return {.row = size.cols, .col = 1, .plane = size.rows * size.cols};
+  return {.row = size.cols, .col = 1, .plane = size.count()};
 }
 
 /// The planes of a pixel beside each other: r g b r g b …
 [[nodiscard]] constexpr strides interleaved(extent size, std::int64_t planes) noexcept {
-  return {.row = size.cols * planes, .col = planes, .plane = 1};
+  return {.row = detail::saturated_product(size.cols, planes), .col = planes, .plane = 1};
 }
 
 /// Where data lies.
@@ -108,11 +108,12 @@ class view : public detail::strided<T, view> {
   /// Several planes; see `dense` and `interleaved` for the usual steps.
   constexpr view(T* data, extent size, std::int64_t planes, strides step) noexcept
       : base(data, size, planes, step) {}
-  /// A signal: any contiguous range.
+  /// A signal: any contiguous range. One that is about to end only to be read, as with std::span.
   template <detail::element_range R>
-    requires std::same_as<detail::range_element<R>, T> ||
-        std::same_as<const detail::range_element<R>, T>
-  constexpr view(R&& range) noexcept  // NOLINT: as std::span does
+    requires(std::ranges::borrowed_range<R> || std::is_const_v<T>)
+  &&(std::same_as<detail::range_element<R>, T> ||
+     std::same_as<const detail::range_element<R>,
+                  T>)constexpr view(R&& range) noexcept  // NOLINT: as std::span does
       : view(std::ranges::data(range), extent(std::ranges::size(range))) {}
 
   constexpr operator view<const T>() const noexcept  // NOLINT: adding const is always right
@@ -173,43 +174,58 @@ class basic_any_view {
       : basic_any_view(v.data(), dtype_of<T>, v.size(), v.planes(), v.step(), memory::device) {}
 
   template <detail::element_range R>
-    requires fits<detail::range_element<R>>
-  constexpr basic_any_view(R&& range) noexcept  // NOLINT: meant to be implicit
-      : basic_any_view(std::ranges::data(range), dtype_of<detail::range_element<R>>,
-                       extent(std::ranges::size(range)), 1,
-                       dense(extent(std::ranges::size(range)))) {
-    shapeless_ = true;
-  }
+    requires fits<detail::range_element<R>> &&
+        (std::ranges::borrowed_range<R> ||
+         !writable) constexpr basic_any_view(R&& range) noexcept  // NOLINT: meant to be implicit
+        : basic_any_view(std::ranges::data(range), dtype_of<detail::range_element<R>>,
+                         extent(std::ranges::size(range)), 1,
+                         dense(extent(std::ranges::size(range)))) {
+      shapeless_ = true;
+    }
 
-  constexpr operator basic_any_view<const void>() const noexcept  // NOLINT: adding const
-      requires writable {
-    basic_any_view<const void> v{data_, type_, size_, planes_, step_, where_};
-    return shapeless_ ? v.as_shapeless() : v;
-  }
+    constexpr operator basic_any_view<const void>() const noexcept  // NOLINT: adding const
+        requires writable {
+      basic_any_view<const void> v{data_, type_, size_, planes_, step_, where_};
+      return shapeless_ ? v.as_shapeless() : v;
+    }
 
-  [[nodiscard]] constexpr Void* data() const noexcept { return data_; }
-  [[nodiscard]] constexpr dtype type() const noexcept { return type_; }
-  [[nodiscard]] constexpr extent size() const noexcept { return size_; }
-  [[nodiscard]] constexpr std::int64_t planes() const noexcept { return planes_; }
-  [[nodiscard]] constexpr strides step() const noexcept { return step_; }
-  [[nodiscard]] constexpr memory where() const noexcept { return where_; }
-  [[nodiscard]] constexpr bool shapeless() const noexcept { return shapeless_; }
+    [[nodiscard]] constexpr Void* data() const noexcept {
+      return data_;
+    }
+    [[nodiscard]] constexpr dtype type() const noexcept {
+      return type_;
+    }
+    [[nodiscard]] constexpr extent size() const noexcept {
+      return size_;
+    }
+    [[nodiscard]] constexpr std::int64_t planes() const noexcept {
+      return planes_;
+    }
+    [[nodiscard]] constexpr strides step() const noexcept {
+      return step_;
+    }
+    [[nodiscard]] constexpr memory where() const noexcept {
+      return where_;
+    }
+    [[nodiscard]] constexpr bool shapeless() const noexcept {
+      return shapeless_;
+    }
 
-  /// The same elements without their shape, to be taken as a range is.
-  [[nodiscard]] constexpr basic_any_view as_shapeless() const noexcept {
-    basic_any_view v = *this;
-    v.shapeless_ = true;
-    return v;
-  }
+    /// The same elements without their shape, to be taken as a range is.
+    [[nodiscard]] constexpr basic_any_view as_shapeless() const noexcept {
+      basic_any_view v = *this;
+      v.shapeless_ = true;
+      return v;
+    }
 
- private:
-  Void* data_;
-  extent size_;
-  std::int64_t planes_;
-  strides step_;
-  dtype type_;
-  memory where_;
-  bool shapeless_ = false;
+   private:
+    Void* data_;
+    extent size_;
+    std::int64_t planes_;
+    strides step_;
+    dtype type_;
+    memory where_;
+    bool shapeless_ = false;
 };
 
 using any_view = basic_any_view<void>;

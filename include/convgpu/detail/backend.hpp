@@ -20,8 +20,6 @@ namespace convgpu::detail {
 /// What the values of a filter allow, found once and read by every algorithm.
 struct filter_facts {
   std::int64_t nonzeros = 0;
-  /// Σ|h|, a complex tap's modulus counted: exact for integer taps below 2^53, else rounded.
-  double norm1 = 0.0;
   /// Σ|h| of integer taps, exact; the largest value where it does not fit.
   std::uint64_t integer_norm1 = 0;
 };
@@ -40,6 +38,7 @@ struct request {
   const normal_form& form;
   const filter_taps& filter;
   const options& how;
+  int device;  ///< index among those of the backend
 };
 
 /// An algorithm made ready for one problem and filter. Immutable; runs any number of times at once.
@@ -56,7 +55,8 @@ class runnable {
   [[nodiscard]] virtual bool exact_on_integers() const noexcept = 0;
   [[nodiscard]] virtual std::size_t workspace_bytes() const noexcept = 0;
 
-  /// Computes. The views are checked, dense or not; `workspace` has at least `workspace_bytes()`.
+  /// Computes. The views are checked, dense or not, and of one kind of memory; `workspace` has at least
+  /// `workspace_bytes()`.
   virtual void run(const any_const_view& in, const any_view& out, stream on,
                    std::span<std::byte> workspace) const = 0;
 };

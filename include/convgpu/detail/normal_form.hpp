@@ -8,7 +8,6 @@
 // conjugated beforehand for a correlation).
 #pragma once
 
-#include <algorithm>
 #include <convgpu/problem.hpp>
 #include <cstdint>
 
@@ -55,23 +54,13 @@ constexpr axis make_axis(std::int64_t in, std::int64_t taps, mode m, std::int64_
   return a;
 }
 
+/// Of rows or of columns.
 struct range {
   std::int64_t first = 0;
   std::int64_t last = 0;  ///< one past the end
 
   friend constexpr bool operator==(const range&, const range&) noexcept = default;
 };
-
-/// The outputs whose taps all lie inside the input: where no border is ever looked at. May be empty.
-constexpr range interior(const axis& a) noexcept {
-  // first: at(i, taps-1) >= 0        last: at(i, 0) <= in-1
-  const std::int64_t low = a.reach() - 1 - a.start;
-  const std::int64_t high = a.in - 1 - a.start;
-  const std::int64_t first = low <= 0 ? 0 : (low - 1) / a.stride + 1;
-  const std::int64_t last = high < 0 ? 0 : high / a.stride + 1;
-  const std::int64_t begin = std::min(first, a.out);
-  return {begin, std::clamp(last, begin, a.out)};
-}
 
 // x of 4, h of 3
 static_assert(make_axis(4, 3, mode::full, 0, 1, 1).out == 6);
@@ -88,9 +77,5 @@ static_assert(make_axis(9, 3, mode::valid, 0, 1, 2).out == 5);
 static_assert(make_axis(9, 3, mode::valid, 0, 3, 2).out == 2);
 static_assert(make_axis(9, 3, mode::full, 0, 2, 2).out == 7);
 static_assert(make_axis(3, 5, mode::valid, 0, 1, 1).out == 0);
-static_assert(interior(make_axis(9, 3, mode::same, 0, 1, 1)) == range{1, 8});
-static_assert(interior(make_axis(9, 3, mode::same, 0, 2, 1)) == range{1, 4});
-static_assert(interior(make_axis(9, 3, mode::valid, 0, 1, 1)) == range{0, 7});
-static_assert(interior(make_axis(3, 9, mode::full, 0, 1, 1)) == range{8, 8});
 
 }  // namespace convgpu::detail

@@ -5,13 +5,14 @@
 #include <bit>
 #include <cmath>
 #include <complex>
+#include <convgpu/detail/border_index.hpp>
 #include <convgpu/problem.hpp>
 #include <convgpu/types.hpp>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
 
-namespace convgpu::cpu {
+namespace convgpu::detail {
 
 __extension__ using int128 = __int128;
 
@@ -25,7 +26,7 @@ inline constexpr bool is_integer_type = std::is_integral_v<T> || std::is_same_v<
 
 /// A stored element, or a tap, as a number of a type that holds it.
 template <class To, class From>
-To number(From value) noexcept {
+CONVGPU_HOST_DEVICE To number(From value) noexcept {
   if constexpr (std::is_same_v<From, f16> || std::is_same_v<From, bf16>)
     return static_cast<To>(static_cast<float>(value));
   else if constexpr (is_complex_type<From>)
@@ -36,15 +37,22 @@ To number(From value) noexcept {
 
 /// What lies outside an input with a `zero` or `constant` border.
 template <class To>
-To border_value(const border& b) noexcept {
+CONVGPU_HOST_DEVICE To border_value(const border& b) noexcept {
   if constexpr (is_complex_type<To>) return number<To>(b.value());
   else return static_cast<To>(b.value().real());
+}
+
+template <class To>
+CONVGPU_HOST_DEVICE To border_value(double re, double im) noexcept {
+  if constexpr (is_complex_type<To>)
+    return To(static_cast<typename To::value_type>(re), static_cast<typename To::value_type>(im));
+  else return static_cast<To>(re);
 }
 
 /// h·x in the type of the sums. Complex products are spelled out: std::complex would stop to look for
 /// infinities, at several times the cost, and all that is promised is that what is not finite stays so.
 template <class Sum, class Tap, class Sample>
-Sum product(Tap h, Sample x) noexcept {
+CONVGPU_HOST_DEVICE Sum product(Tap h, Sample x) noexcept {
   if constexpr (is_complex_type<Tap> && is_complex_type<Sample>)
     return {h.real() * x.real() - h.imag() * x.imag(), h.real() * x.imag() + h.imag() * x.real()};
   else if constexpr (is_complex_type<Tap>) return {h.real() * x, h.imag() * x};
@@ -54,23 +62,23 @@ Sum product(Tap h, Sample x) noexcept {
 
 /// value modulo 2^bits, as `overflow::wrap` wants it.
 template <class Out>
-Out wrapped(int128 value) noexcept {
+CONVGPU_HOST_DEVICE Out wrapped(int128 value) noexcept {
   return static_cast<Out>(static_cast<std::make_unsigned_t<Out>>(value));
 }
 
 /// To f32 in a way that a second rounding to a narrower type comes out as if there had been only that one:
 /// to odd, whatever was cut off is left visible in the last bit.
-inline float rounded_to_odd(double value) noexcept {
+CONVGPU_HOST_DEVICE inline float rounded_to_odd(double value) noexcept {
   float f = static_cast<float>(value);
   if (static_cast<double>(f) == value || std::isnan(value)) return f;
   if (std::abs(static_cast<double>(f)) > std::abs(value)) f = std::nextafter(f, 0.0f);
   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(f) | 1u);
 }
 
-/// A sum as an element: rounded half to even (the default rounding mode is taken for granted) and, for
+/// A sum as an element: rounded half to even (in the default rounding mode, which plans see to) and, for
 /// integers, brought into range by `policy`; NaN becomes the integer 0.
 template <class Out, class Sum>
-Out element_of(Sum sum, overflow policy) noexcept {
+CONVGPU_HOST_DEVICE Out element_of(Sum sum, overflow policy) noexcept {
   if constexpr (std::is_same_v<Out, f16> || std::is_same_v<Out, bf16>) {
     return Out(rounded_to_odd(static_cast<double>(sum)));
   } else if constexpr (is_complex_type<Out>) {
@@ -85,7 +93,7 @@ Out element_of(Sum sum, overflow policy) noexcept {
     if (policy == overflow::wrap) return wrapped<Out>(sum);
     return static_cast<Out>(sum < low ? low : high);
   } else {
-    const Sum modulus = std::ldexp(Sum{1}, 8 * sizeof(Out));
+    constexpr Sum modulus = static_cast<Sum>(std::uint64_t{1} << (8 * sizeof(Out) - 1)) * 2;
     const Sum low = std::is_signed_v<Out> ? -modulus / 2 : Sum{0};
     const Sum end =
         std::is_signed_v<Out> ? modulus / 2 : modulus;  // one more than the largest value
@@ -97,6 +105,14 @@ Out element_of(Sum sum, overflow policy) noexcept {
                              : wrapped<Out>(static_cast<int128>(std::fmod(rounded, modulus)));
     return rounded < low ? std::numeric_limits<Out>::min() : std::numeric_limits<Out>::max();
   }
+}
+
+/// 32, 64 or 128: the narrowest integer that holds ‖h‖₁·2^bits, and thereby every partial sum of an input
+/// of that type.
+inline int integer_sum_bits(dtype in, std::uint64_t norm1) noexcept {
+  const int128 largest = int128{norm1} << (8 * size_of(in));  // an upper bound
+  if (largest <= std::numeric_limits<std::int32_t>::max()) return 32;
+  return largest <= std::numeric_limits<std::int64_t>::max() ? 64 : 128;
 }
 
 /// Calls f.template operator()<T>() with the C++ type T of `type`.
@@ -126,4 +142,4 @@ inline constexpr bool can_store =
     is_complex_type<Out> == is_complex_type<Sum> &&
     !(is_integer_type<Sum> && (std::is_same_v<Out, f16> || std::is_same_v<Out, bf16>));
 
-}  // namespace convgpu::cpu
+}  // namespace convgpu::detail

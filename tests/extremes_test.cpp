@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// Callers at the edge of what the interface lets them say: sizes near the end of 64 bits, enumerators out of
+// casts, threads in odd floating-point modes, plans that were moved from.
+
+#include <gtest/gtest.h>
+#include <convgpu/convgpu.hpp>
+
+#include <cfenv>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+namespace convgpu::test {
+namespace {
+
+using floats = std::vector<float>;
+constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t far = std::int64_t{1} << 60;
+
+// x = 7 everywhere, by a step of 0, so that no size needs memory.
+view<const std::uint8_t> endless(const std::uint8_t& value, std::int64_t count) {
+  return {&value, extent(1, count), strides{.row = 0, .col = 0}};
+}
+
+TEST(extreme_sizes, have_an_answer) {
+  const std::uint8_t seven = 7;
+  const types t{dtype::u8, dtype::f32, dtype::u8};
+  const floats one{1};
+  const floats two{1, 1};
+
+  std::vector<std::uint8_t> out(2);
+  const problem gaps{.in = {1, far - 1}, .types = t, .stride = {1, far}, .dilation = {1, far - 1}};
+  const plan over_gaps(gaps, two);
+  over_gaps.run(endless(seven, far - 1), out);
+  EXPECT_EQ(out, (std::vector<std::uint8_t>{7, 7}));
+
+  for (const std::int64_t stride : {far - 1, far}) {
+    const problem apart{
+        .in = {1, 2 * far - 1}, .types = t, .mode = mode::valid, .stride = {1, stride}};
+    const plan strided(apart, one);
+    EXPECT_LT(strided.workspace_bytes(), 1u << 20);
+    std::vector<std::uint8_t> entries(static_cast<std::size_t>(strided.output_extent().cols));
+    strided.run(endless(seven, 2 * far - 1), entries);
+    EXPECT_EQ(entries, std::vector<std::uint8_t>(entries.size(), 7));
+  }
+}
+
+TEST(extreme_sizes, are_refused_where_they_overflow) {
+  float x[1] = {};
+  EXPECT_THROW(
+      validate(
+          {.in = {most, most}, .filter = {1, 1}, .types = {dtype::f32, dtype::f32, dtype::f32}}),
+      invalid_problem);
+  EXPECT_THROW((void)convolve(x, x, {.in = {most, most}}), invalid_problem);
+  EXPECT_THROW((void)convolve(x, x, {.filter = {most, most}}), invalid_problem);
+  EXPECT_THROW((void)convolve(x, x, {.in = {1, 1}, .planes = most}), invalid_problem);
+  EXPECT_THROW((void)convolve(view(x, extent(most, most)), x), invalid_problem);
+}
+
+TEST(extreme_sizes, do_not_count_along_axes_of_one_element) {
+  floats x{1, 2, 3};
+  floats y(3);
+  const view<float> in(x.data(), {1, 3}, 1, {.row = most, .col = 1, .plane = most});
+  convolve(in, floats{2}, view<float>(y.data(), {1, 3}, 1, {.row = most, .col = 1, .plane = most}));
+  EXPECT_EQ(y, (floats{2, 4, 6}));
+}
+
+TEST(extreme_arguments, of_dialects_are_refused) {
+  const problem p{.in = {1, 9}, .filter = {1, 4}, .mode = mode::same};
+  for (const dialect& d : dialects()) {
+    problem unsaid = p;
+    unsaid.filter = {};
+    EXPECT_THROW((void)in_dialect(d.call, unsaid), invalid_problem) << d.call;
+    problem huge = p;
+    huge.in = huge.filter = {1, most};
+    EXPECT_THROW((void)in_dialect(d.call, huge), invalid_problem) << d.call;
+    EXPECT_THROW((void)in_dialect(d.call, p,
+                                  {.origin = offset{0, std::numeric_limits<std::int64_t>::min()}}),
+                 invalid_problem)
+        << d.call;
+  }
+  EXPECT_THROW((void)in_dialect("opencv.filter2D", p, {.border = "BORDER_CONSTANT", .value = 9}),
+               invalid_problem);
+}
+
+TEST(enumerators, out_of_casts_are_refused) {
+  const problem sound{
+      .in = {1, 4}, .filter = {1, 1}, .types = {dtype::f32, dtype::f32, dtype::f32}};
+  const auto refused = [&](auto spoil) {
+    problem p = sound;
+    spoil(p);
+    EXPECT_THROW(validate(p), invalid_problem);
+  };
+  refused([](problem& p) { p.op = static_cast<operation>(9); });
+  refused([](problem& p) { p.mode = static_cast<mode>(9); });
+  refused([](problem& p) { p.border = border(static_cast<border_kind>(77)); });
+  refused([](problem& p) { p.overflow = static_cast<overflow>(9); });
+  refused([](problem& p) { p.types.in = static_cast<dtype>(99); });
+}
+
+TEST(shapes, are_not_guessed) {
+  const floats image(12, 1.0f);
+  const floats taps(9, 1.0f);
+  EXPECT_THROW((void)convolve(image, view<const float>(taps.data(), {3, 3})), invalid_problem);
+  EXPECT_THROW((void)convolve(view<const float>(image.data(), {3, 4}), taps), invalid_problem);
+  EXPECT_EQ(
+      convolve(image, view<const float>(taps.data(), {3, 3}), {.in = {3, 4}, .mode = mode::valid}),
+      (floats{9, 9}));
+}
+
+TEST(operations, are_not_overruled_by_the_name_of_the_call) {
+  const problem p = in_dialect("opencv.filter2D", {.in = {1, 3}, .filter = {1, 3}});
+  const floats x{1, 2, 3};
+  const floats h{1, 10, 100};
+  EXPECT_THROW((void)convolve(x, h, p), invalid_problem);
+  EXPECT_EQ(correlate(x, h, p), (floats{212, 321, 232}));
+}
+
+// Whatever mode the caller's thread is in, and whichever thread computes a part: the same bits.
+TEST(floating_point_modes, of_callers_change_nothing) {
+  const extent size{400, 400};
+  const floats x(static_cast<std::size_t>(size.count()), 1e-39f);  // denormal
+  const floats h(25, 1.0f / 3);
+  const problem p{.in = size, .filter = {5, 5}, .mode = mode::same, .border = border::wrap()};
+  for (const backend_info& b : backends()) {
+    if (!b.unavailable.empty()) continue;
+    for (const auto& algorithm : b.algorithms) {
+      floats expected(x.size());
+      plan(p, h, {.algorithm = algorithm.name}).run(x, expected);
+      ASSERT_GT(expected[0], 0.0f);
+
+      floats y(x.size());
+      const auto same_after = [&](const char* what) {
+        plan(p, h, {.algorithm = algorithm.name}).run(x, y);
+        const bool same = y == expected;
+        EXPECT_TRUE(same) << algorithm.name << ", " << what;
+      };
+      std::fesetround(FE_UPWARD);
+      same_after("rounding up");
+      EXPECT_EQ(std::fegetround(), FE_UPWARD);
+      std::fesetround(FE_TONEAREST);
+#if defined(__SSE__)
+      const unsigned before = _mm_getcsr();
+      _mm_setcsr(before | 0x8040u);  // flush to zero, denormals are zeros
+      plan(p, h, {.algorithm = algorithm.name}).run(x, y);
+      EXPECT_EQ(_mm_getcsr() & 0x8040u, 0x8040u);
+      _mm_setcsr(before);
+      EXPECT_TRUE(y == expected) << algorithm.name << ", flushing denormals";
+#endif
+    }
+  }
+}
+
+TEST(plans, that_were_moved_from_stay_what_they_were) {
+  plan a({.in = {1, 3}}, floats{2});
+  const plan b = std::move(a);
+  floats y(3);
+  a.run(floats{1, 2, 3}, y);  // NOLINT(bugprone-use-after-move): what is tested
+  EXPECT_EQ(y, (floats{2, 4, 6}));
+}
+
+TEST(workspaces, must_be_memory_of_their_own) {
+  floats x(64 * 64, 1.0f);
+  floats y(64 * 64);
+  const plan p({.in = {64, 64}, .filter = {3, 3}, .mode = mode::same}, floats(9, 1.0f),
+               {.algorithm = "cpu/direct"});
+  ASSERT_LE(p.workspace_bytes(), y.size() * sizeof(float));
+  EXPECT_THROW(p.run(x, y, {}, std::as_writable_bytes(std::span(y))), invalid_problem);
+  EXPECT_THROW(p.run(x, y, {}, std::as_writable_bytes(std::span(x))), invalid_problem);
+}
+
+TEST(threads, are_no_more_than_the_machine_has) {
+  const auto workspace = [](int threads) {
+    return plan({.in = {700, 700}, .filter = {9, 9}, .mode = mode::same}, floats(81, 1.0f),
+                {.max_threads = threads})
+        .workspace_bytes();
+  };
+  EXPECT_EQ(workspace(std::numeric_limits<int>::max()), workspace(0));
+  const plan with_executor(
+      {.in = {4000, 4000}, .filter = {3, 3}, .planes = 30}, floats(9, 1.0f),
+      {.max_threads = std::numeric_limits<int>::max(), .executor = [](auto, const auto&) {}});
+  EXPECT_LE(with_executor.workspace_bytes(), std::size_t{2} << 30);
+}
+
+TEST(executors, that_call_nothing_are_found_out) {
+  const plan idle({.in = {1, 1 << 20}}, floats(9, 1.0f),
+                  {.max_threads = 4, .executor = [](auto, const auto&) {}});
+  const floats x(1 << 20, 1.0f);
+  floats y((1 << 20) + 8);
+  EXPECT_THROW(idle.run(x, y), invalid_problem);
+}
+
+}  // namespace
+}  // namespace convgpu::test

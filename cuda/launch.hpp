@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Host side of kernels: checked calls, and the one way to launch.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "params.hpp"
+#include "tuning.hpp"
+
+namespace convgpu::cuda {
+
+/// Throws what a CUDA call's failure means: std::bad_alloc where memory ran out, else cuda_error with the
+/// call's name, its place and the runtime's words. The runtime's own record of the error is cleared.
+void check(cudaError_t status, const char* call, const char* file = __builtin_FILE(),
+           int line = __builtin_LINE());
+
+/// kernel<<<blocks, block_threads, shared_bytes, stream>>>(arguments…), checked. Nothing to do is nothing done.
+template <class... Parameters>
+void launch(void (*kernel)(Parameters...), std::int64_t blocks, std::size_t shared_bytes,
+            cudaStream_t on, const Parameters&... arguments) {
+  if (blocks == 0) return;
+  // Grids end at 2^31 − 1 blocks; kernels take a block's further share themselves.
+  constexpr std::int64_t most = 2147483647;
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(static_cast<unsigned>(blocks < most ? blocks : most));
+  config.blockDim = dim3(block_threads);
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = on;
+  check(cudaLaunchKernelEx(&config, kernel, arguments...), "cudaLaunchKernelEx");
+}
+
+}  // namespace convgpu::cuda

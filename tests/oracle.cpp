@@ -125,8 +125,8 @@ bool in_type(dtype type, overflow policy, int128 got, int128 low, int128 high) {
   return modulo(got - low, int128{1} << (8 * size_of(type))) <= high - low;
 }
 
-/// What a sum in floating point may be off by: one rounding for each product and each addition that it
-/// goes through, the two within a complex product included.
+/// What a sum in floating point may be off by: one rounding for each product and each addition that
+/// it goes through, the two within a complex product included.
 real error_bound(const problem& p, std::int64_t products, real magnitude) {
   const real u = unit_roundoff(p.types);
   const real underflow = half_ulp(u > 0x1p-30L ? dtype::f32 : dtype::f64, 0);

@@ -14,7 +14,6 @@
 #include <numeric>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "problems.hpp"
@@ -117,13 +116,6 @@ TEST_P(plans, keep_their_filter_when_a_copy_takes_another) {
   EXPECT_TRUE(is_times(run(first), 4));
   EXPECT_TRUE(is_times(run(second), 2));
   EXPECT_TRUE(is_times(run(third), 3));
-}
-
-TEST_P(plans, stay_what_they_were_when_moved_from) {
-  plan made = make(times(2));
-  const plan taken = std::move(made);
-  EXPECT_TRUE(is_times(run(taken), 2));
-  EXPECT_TRUE(is_times(run(made), 2));
 }
 
 TEST_P(plans, are_unchanged_by_a_filter_they_cannot_take) {

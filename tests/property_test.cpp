@@ -5,7 +5,6 @@
 #include <convgpu/convgpu.hpp>
 
 #include <algorithm>
-#include <cfenv>
 #include <cmath>
 #include <functional>
 #include <vector>
@@ -45,8 +44,8 @@ class properties : public testing::TestWithParam<std::tuple<algorithm, dtype>> {
  protected:
   [[nodiscard]] dtype type() const { return std::get<dtype>(GetParam()); }
   [[nodiscard]] options how() const { return std::get<algorithm>(GetParam()).forced(); }
-  /// By the algorithm, or, where that refuses, by the one its device has for the rest: the laws hold
-  /// among algorithms, too.
+  /// By the algorithm, or, where that refuses, by the one its device has for the rest: the laws
+  /// hold among algorithms, too.
   [[nodiscard]] buffer result(const problem& p, const buffer& in, const buffer& filter) const {
     const algorithm& a = std::get<algorithm>(GetParam());
     try {
@@ -267,19 +266,6 @@ TEST_P(properties, threads_do_not_change_a_bit) {
     };
     EXPECT_EQ(apply(p, x, h, how_many).values(), expected) << "tasks from the last to the first";
   }
-}
-
-// Nor do rounding modes that the caller's thread is in, and they are left as they were.
-TEST_P(properties, the_callers_rounding_mode_does_not_change_a_bit) {
-  const buffer x = random(type(), {90, 160}, content::reals, 1);
-  const buffer h = random(type(), {7, 9}, content::reals, 2);
-  const numbers expected = result({}, x, h).values();
-  std::fesetround(FE_UPWARD);
-  const buffer y = result({}, x, h);
-  const int mode_after = std::fegetround();
-  std::fesetround(FE_TONEAREST);
-  EXPECT_EQ(mode_after, FE_UPWARD);
-  EXPECT_EQ(y.values(), expected);
 }
 
 INSTANTIATE_TEST_SUITE_P(every, properties,

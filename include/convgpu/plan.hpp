@@ -113,6 +113,9 @@ class CONVGPU_API plan {
   /// `output_extent()`, in any steps, host memory for a plan on the CPU; they must not overlap, and
   /// elements of `out` must not overlap each other. A bare range stands for a dense array.
   ///
+  /// A plan on a CUDA device takes device memory, on which the work is queued on the stream `on` when `run`
+  /// returns, or host memory, which it copies there and back; the work is done on return then.
+  ///
   /// On the CPU the work is done on return. Nothing is allocated when `workspace_bytes()` is 0 or
   /// `workspace` has that many bytes; otherwise workspace is taken from a pool that the plan keeps, one
   /// piece for each concurrent run. A workspace serves one run at a time.

@@ -90,6 +90,13 @@ concept element_range = std::ranges::contiguous_range<R> && std::ranges::sized_r
 template <class R>
 using range_element = std::remove_reference_t<std::ranges::range_reference_t<R>>;
 
+/// A range of T, or of what T adds const to.
+template <class R, class T>
+concept readable_as = element_range<R> &&
+    (std::ranges::borrowed_range<R> ||
+     std::is_const_v<T>)&&(std::same_as<range_element<R>, T> ||
+                           std::same_as<const range_element<R>, T>);
+
 }  // namespace detail
 
 /// Host memory: `planes` images of rows × cols, or signals of one row.
@@ -109,11 +116,8 @@ class view : public detail::strided<T, view> {
   constexpr view(T* data, extent size, std::int64_t planes, strides step) noexcept
       : base(data, size, planes, step) {}
   /// A signal: any contiguous range. One that is about to end only to be read, as with std::span.
-  template <detail::element_range R>
-    requires(std::ranges::borrowed_range<R> || std::is_const_v<T>)
-  &&(std::same_as<detail::range_element<R>, T> ||
-     std::same_as<const detail::range_element<R>,
-                  T>)constexpr view(R&& range) noexcept  // NOLINT: as std::span does
+  template <detail::readable_as<T> R>
+  constexpr view(R&& range) noexcept  // NOLINT: meant to be implicit
       : view(std::ranges::data(range), extent(std::ranges::size(range))) {}
 
   constexpr operator view<const T>() const noexcept  // NOLINT: adding const is always right

@@ -16,7 +16,8 @@ void start_workers();
 
 /// Calls task(0) … task(count−1), each once, and returns when all have returned. The caller works along,
 /// so that calls nest and that no worker is ever needed for progress: with none to be had the caller does
-/// everything. A forked child starts workers of its own; only a task must not fork and go on in the child. At most `count` threads work on one call.
+/// everything. A forked child starts workers of its own; only a task must not fork and go on in the
+/// child. At most `count` threads work on one call.
 /// Tasks must not throw; they run in the default floating-point environment. Allocates nothing but the
 /// workers, if they have not been started.
 ///

@@ -4,8 +4,8 @@
 // A block makes one tile of outputs after another. As many taps as a chunk has are worked off with one load:
 //
 //   load   x̃ under the tile and under those taps, borders resolved, and the taps themselves
-//   sum    each thread slides a window down (in 1D: along) x̃; one new sample and one tap serve as many
-//          products as it makes outputs
+//   sum    each thread slides a window down x̃; new samples and a tap, read once, serve as many products as
+//          it makes outputs
 //   store  by way of shared memory, so that the type of the output is asked for once for the whole tile
 //
 // A tap that is zero is stepped over, by a branch that is the same for all threads: 0 · NaN stays out, and

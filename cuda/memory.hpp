@@ -34,14 +34,10 @@ class device_guard {
 class device_memory {
  public:
   device_memory() noexcept = default;
-  explicit device_memory(std::size_t bytes) : bytes_(bytes) {
-    check(cudaMalloc(&data_, bytes), "cudaMalloc");
-  }
-  device_memory(device_memory&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+  explicit device_memory(std::size_t bytes) { check(cudaMalloc(&data_, bytes), "cudaMalloc"); }
+  device_memory(device_memory&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
   device_memory& operator=(device_memory&& other) noexcept {
     std::swap(data_, other.data_);
-    std::swap(bytes_, other.bytes_);
     return *this;
   }
   ~device_memory() {
@@ -49,11 +45,9 @@ class device_memory {
   }
 
   [[nodiscard]] void* data() const noexcept { return data_; }
-  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
  private:
   void* data_ = nullptr;
-  std::size_t bytes_ = 0;
 };
 
 }  // namespace convgpu::cuda

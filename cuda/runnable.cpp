@@ -60,8 +60,8 @@ class runnable final : public detail::runnable {
     check(cudaMemcpy(taps_.data(), taps.data(), taps.size(), cudaMemcpyHostToDevice), "cudaMemcpy");
   }
   ~runnable() override {
-    int before =
-        0;  // a destructor must not throw: what fails here leaves memory to the process's end
+    // A destructor must not throw: what fails here leaves memory to the process's end.
+    int before = 0;
     if (cudaGetDevice(&before) != cudaSuccess || cudaSetDevice(device_) != cudaSuccess) return;
     taps_ = device_memory();
     staged_.clear();

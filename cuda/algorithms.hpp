@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The algorithms of the CUDA backend: host code, one launcher for each in a file of its own name.
+// The algorithms of the CUDA backend: each is the kernels of a file of its own name, and a row in backend.cpp.
 #pragma once
 
 #include <convgpu/detail/backend.hpp>
@@ -10,16 +10,31 @@ struct CUstream_st;
 
 namespace convgpu::cuda {
 
-/// Queues the computation of some rows of the output on the current device. `taps` are in its memory, of the
-/// type that `with_sum_types` says.
-using launcher = void (*)(const image_params& p, const void* taps, CUstream_st* on);
+/// What an algorithm makes of a request: the filter where its kernels want it, and their launches. Made,
+/// used and destroyed with its device current. Immutable; launched any number of times at once.
+class kernels {
+ public:
+  kernels() = default;
+  kernels(const kernels&) = delete;
+  kernels& operator=(const kernels&) = delete;
+  virtual ~kernels() = default;
 
-/// The launcher for the types of a request.
-[[nodiscard]] launcher direct_launcher(const detail::request& r);
-[[nodiscard]] launcher plain_launcher(const detail::request& r);
+  [[nodiscard]] virtual std::string parameters() const = 0;
+  [[nodiscard]] virtual bool exact_on_integers() const noexcept = 0;
+  /// Device memory that a launch needs for the whole output; for a part of it this is enough.
+  [[nodiscard]] virtual std::size_t workspace_bytes() const noexcept { return 0; }
+  /// Queues the computation of `p.rows` × `p.cols` of the output. Neither allocates nor synchronises.
+  virtual void launch(const image_params& p, void* workspace, CUstream_st* on) const = 0;
+};
 
+[[nodiscard]] std::unique_ptr<const kernels> direct_kernels(const detail::request& r);
+[[nodiscard]] std::unique_ptr<const kernels> plain_kernels(const detail::request& r);
+
+/// Why not; empty where it can.
 [[nodiscard]] std::string refuse_direct(const detail::request& r);
-[[nodiscard]] std::unique_ptr<const detail::runnable> make_direct(const detail::request& r);
-[[nodiscard]] std::unique_ptr<const detail::runnable> make_plain(const detail::request& r);
+
+/// The way of the data to such kernels and back.
+[[nodiscard]] std::unique_ptr<const detail::runnable> make_runnable(
+    const detail::request& r, std::unique_ptr<const kernels> (*make)(const detail::request&));
 
 }  // namespace convgpu::cuda

@@ -64,13 +64,13 @@ constexpr algorithm algorithms[] = {
      .summary = "direct summation from tiles in shared memory, several outputs for each thread",
      .refusal = cuda::refuse_direct,
      .drawback = nothing,
-     .make = cuda::make_direct},
+     .make = [](const request& r) { return cuda::make_runnable(r, cuda::direct_kernels); }},
     {.name = "cuda/plain",
      .summary = "one thread for an output, straight from device memory",
      .refusal = nothing,
      .drawback =
          [](const request&) { return std::string("reads every sample anew for every tap"); },
-     .make = cuda::make_plain},
+     .make = [](const request& r) { return cuda::make_runnable(r, cuda::plain_kernels); }},
 };
 
 }  // namespace

@@ -14,7 +14,9 @@
 #include "algorithms.hpp"
 #include "kernel.cuh"
 #include "launch.hpp"
+#include "memory.hpp"
 #include "sums.hpp"
+#include "taps.hpp"
 #include "tuning.hpp"
 
 namespace convgpu::cuda {
@@ -46,7 +48,7 @@ __global__ void __launch_bounds__(block_threads)
       dynamic_shared() + (shape.samples(p.row.taps, p.col.taps) * sizeof(Sample) + 15) / 16 * 16);
 
   for (std::int64_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
-    const std::int64_t j0 = t % grid.cols * shape.out_cols();
+    const std::int64_t j0 = p.cols.first + t % grid.cols * shape.out_cols();
     const std::int64_t i0 = p.rows.first + t / grid.cols % grid.rows * shape.out_rows();
     const std::int64_t plane = t / grid.cols / grid.rows;
     Sum sums[rows][cols] = {};
@@ -102,7 +104,7 @@ __global__ void __launch_bounds__(block_threads)
 }
 
 template <class Sample, class Tap, class Sum>
-void launch_direct(const image_params& p, const void* taps, CUstream_st* on) {
+void launch_direct(const image_params& p, const void* taps, cudaStream_t on) {
   constexpr direct_tile shape = direct_tile_for(sizeof(Sum));
   const tile_grid grid = cut(p, shape.out_rows(), shape.out_cols());
   launch(
@@ -110,6 +112,25 @@ void launch_direct(const image_params& p, const void* taps, CUstream_st* on) {
       direct_shared_bytes(shape, sizeof(Sample), sizeof(Tap), sizeof(Sum), p.row.taps, p.col.taps),
       on, params<Tap>{p, static_cast<const Tap*>(taps)}, grid);
 }
+
+template <class Sample, class Tap, class Sum>
+class direct final : public kernels {
+ public:
+  explicit direct(const detail::request& r) : taps_(on_device(taps_as<Tap>(r.filter.values))) {}
+
+  [[nodiscard]] std::string parameters() const override {
+    constexpr direct_tile shape = direct_tile_for(sizeof(Sum));
+    return "tiles of " + std::to_string(shape.out_rows()) + " x " +
+           std::to_string(shape.out_cols());
+  }
+  [[nodiscard]] bool exact_on_integers() const noexcept override { return true; }
+  void launch(const image_params& p, void*, cudaStream_t on) const override {
+    launch_direct<Sample, Tap, Sum>(p, taps_.data(), on);
+  }
+
+ private:
+  device_memory taps_;
+};
 
 }  // namespace
 
@@ -119,10 +140,11 @@ std::string refuse_direct(const detail::request& r) {
   return {};
 }
 
-launcher direct_launcher(const detail::request& r) {
-  return with_sum_types(r, []<class Sample, class Tap, class Sum>() -> launcher {
-    return &launch_direct<Sample, Tap, Sum>;
-  });
+std::unique_ptr<const kernels> direct_kernels(const detail::request& r) {
+  return with_sum_types(
+      r, [&]<class Sample, class Tap, class Sum>() -> std::unique_ptr<const kernels> {
+        return std::make_unique<direct<Sample, Tap, Sum>>(r);
+      });
 }
 
 }  // namespace convgpu::cuda

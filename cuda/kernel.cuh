@@ -113,7 +113,7 @@ __device__ void store_tile(const Sum* tile, int rows, int cols, std::int64_t i0,
          n += static_cast<int>(blockDim.x)) {
       const std::int64_t i = i0 + n / cols;
       const std::int64_t j = j0 + n % cols;
-      if (i < p.rows.last && j < p.col.out)
+      if (i < p.rows.last && j < p.cols.last)
         store_global(to + i * p.out.step.row + j * p.out.step.col,
                      detail::element_of<Out>(tile[n], p.policy));
     }

@@ -16,7 +16,7 @@ struct device_array {
   strides step;
 };
 
-/// A problem and where its data lies. `rows` of the output are this launch's.
+/// A problem and where its data lies. `rows` and `cols` of the output are this launch's.
 struct image_params {
   device_array in;  // never written
   device_array out;
@@ -24,6 +24,7 @@ struct image_params {
   detail::axis col;
   std::int64_t planes;
   detail::range rows;
+  detail::range cols;
   border_kind border;
   overflow policy;
   double outside_re;
@@ -45,7 +46,7 @@ struct tile_grid {
 
 [[nodiscard]] constexpr tile_grid cut(const image_params& p, int tile_rows, int tile_cols) {
   const std::int64_t rows = (p.rows.last - p.rows.first + tile_rows - 1) / tile_rows;
-  const std::int64_t cols = (p.col.out + tile_cols - 1) / tile_cols;
+  const std::int64_t cols = (p.cols.last - p.cols.first + tile_cols - 1) / tile_cols;
   return {.rows = rows, .cols = cols, .total = rows * cols * p.planes};
 }
 

@@ -5,7 +5,9 @@
 #include "algorithms.hpp"
 #include "kernel.cuh"
 #include "launch.hpp"
+#include "memory.hpp"
 #include "sums.hpp"
+#include "taps.hpp"
 
 namespace convgpu::cuda {
 namespace {
@@ -14,13 +16,14 @@ template <class Sample, class Tap, class Sum>
 __global__ void __launch_bounds__(block_threads)
     plain_kernel(const __grid_constant__ params<Tap> p) {
   const std::int64_t rows = p.rows.last - p.rows.first;
-  const std::int64_t total = p.planes * rows * p.col.out;
+  const std::int64_t cols = p.cols.last - p.cols.first;
+  const std::int64_t total = p.planes * rows * cols;
   const std::int64_t threads = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
   for (std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; n < total;
        n += threads) {
-    const std::int64_t j = n % p.col.out;
-    const std::int64_t i = p.rows.first + n / p.col.out % rows;
-    const std::int64_t plane = n / p.col.out / rows;
+    const std::int64_t j = p.cols.first + n % cols;
+    const std::int64_t i = p.rows.first + n / cols % rows;
+    const std::int64_t plane = n / cols / rows;
     Sum sum{};
     with_stored_type<Sample>(p.in.type, [&]<class In>() {
       const In* const from = static_cast<const In*>(p.in.data) + plane * p.in.step.plane;
@@ -46,18 +49,32 @@ __global__ void __launch_bounds__(block_threads)
 }
 
 template <class Sample, class Tap, class Sum>
-void launch_plain(const image_params& p, const void* taps, CUstream_st* on) {
-  const std::int64_t total = p.planes * (p.rows.last - p.rows.first) * p.col.out;
-  launch(plain_kernel<Sample, Tap, Sum>, (total + block_threads - 1) / block_threads, 0, on,
-         params<Tap>{p, static_cast<const Tap*>(taps)});
-}
+class plain final : public kernels {
+ public:
+  explicit plain(const detail::request& r) : taps_(on_device(taps_as<Tap>(r.filter.values))) {}
+
+  [[nodiscard]] std::string parameters() const override {
+    return "blocks of " + std::to_string(block_threads) + " threads";
+  }
+  [[nodiscard]] bool exact_on_integers() const noexcept override { return true; }
+  void launch(const image_params& p, void*, cudaStream_t on) const override {
+    const std::int64_t total =
+        p.planes * (p.rows.last - p.rows.first) * (p.cols.last - p.cols.first);
+    cuda::launch(plain_kernel<Sample, Tap, Sum>, (total + block_threads - 1) / block_threads, 0, on,
+                 params<Tap>{p, static_cast<const Tap*>(taps_.data())});
+  }
+
+ private:
+  device_memory taps_;
+};
 
 }  // namespace
 
-launcher plain_launcher(const detail::request& r) {
-  return with_sum_types(r, []<class Sample, class Tap, class Sum>() -> launcher {
-    return &launch_plain<Sample, Tap, Sum>;
-  });
+std::unique_ptr<const kernels> plain_kernels(const detail::request& r) {
+  return with_sum_types(
+      r, [&]<class Sample, class Tap, class Sum>() -> std::unique_ptr<const kernels> {
+        return std::make_unique<plain<Sample, Tap, Sum>>(r);
+      });
 }
 
 }  // namespace convgpu::cuda

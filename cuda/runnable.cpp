@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plan's part on a device: its filter in device memory, and the way of the data to the kernels and back.
+// A plan's part on a device: the way of the data to the kernels and back.
 
-#include <convgpu/detail/arithmetic.hpp>
 #include <cstring>
 #include <mutex>
 #include <string>
@@ -9,28 +8,9 @@
 
 #include "algorithms.hpp"
 #include "memory.hpp"
-#include "sums.hpp"
 
 namespace convgpu::cuda {
 namespace {
-
-/// The taps in the type in which the kernels want them.
-std::vector<std::byte> narrowed_taps(const detail::request& r) {
-  return with_sum_types(r, [&]<class Sample, class Tap, class Sum>() {
-    return std::visit(
-        [&]<class Wide>(const std::vector<Wide>& taps) {
-          std::vector<std::byte> bytes(taps.size() * sizeof(Tap));
-          if constexpr (detail::is_complex_type<Wide> == detail::is_complex_type<Tap> &&
-                        std::is_integral_v<Wide> == std::is_integral_v<Tap>)
-            for (std::size_t i = 0; i < taps.size(); ++i) {
-              const Tap tap = detail::number<Tap>(taps[i]);
-              std::memcpy(bytes.data() + i * sizeof(Tap), &tap, sizeof(Tap));
-            }
-          return bytes;
-        },
-        r.filter.values);
-  });
-}
 
 /// Copies elements between an array in any steps and a dense one, both on the host.
 void copy_elements(std::byte* to, strides to_step, const std::byte* from, strides from_step,
@@ -52,26 +32,24 @@ void copy_elements(std::byte* to, strides to_step, const std::byte* from, stride
 
 class runnable final : public detail::runnable {
  public:
-  runnable(const detail::request& r, launcher launch)
-      : form_(r.form), device_(r.device), launch_(launch) {
+  runnable(const detail::request& r, std::unique_ptr<const kernels> (*make)(const detail::request&))
+      : form_(r.form), device_(r.device) {
     const device_guard guard(device_);
-    const std::vector<std::byte> taps = narrowed_taps(r);
-    taps_ = device_memory(taps.size());
-    check(cudaMemcpy(taps_.data(), taps.data(), taps.size(), cudaMemcpyHostToDevice), "cudaMemcpy");
+    kernels_ = make(r);
   }
   ~runnable() override {
     // A destructor must not throw: what fails here leaves memory to the process's end.
     int before = 0;
     if (cudaGetDevice(&before) != cudaSuccess || cudaSetDevice(device_) != cudaSuccess) return;
-    taps_ = device_memory();
+    kernels_.reset();
     staged_.clear();
     (void)cudaSetDevice(before);
   }
 
-  [[nodiscard]] std::string parameters() const override {
-    return "blocks of " + std::to_string(block_threads) + " threads";
+  [[nodiscard]] std::string parameters() const override { return kernels_->parameters(); }
+  [[nodiscard]] bool exact_on_integers() const noexcept override {
+    return kernels_->exact_on_integers();
   }
-  [[nodiscard]] bool exact_on_integers() const noexcept override { return true; }
   [[nodiscard]] std::size_t workspace_bytes() const noexcept override { return 0; }
 
   void run(const any_const_view& in, const any_view& out, stream on,
@@ -85,17 +63,18 @@ class runnable final : public detail::runnable {
  private:
   void queue(void* in, strides in_step, void* out, strides out_step, stream on) const {
     const auto outside = form_.border.value();
-    launch_({.in = {in, form_.types.in, in_step},
-             .out = {out, form_.types.out, out_step},
-             .row = form_.row,
-             .col = form_.col,
-             .planes = form_.planes,
-             .rows = {0, form_.row.out},
-             .border = form_.border.kind(),
-             .policy = form_.overflow,
-             .outside_re = outside.real(),
-             .outside_im = outside.imag()},
-            taps_.data(), on.handle());
+    kernels_->launch({.in = {in, form_.types.in, in_step},
+                      .out = {out, form_.types.out, out_step},
+                      .row = form_.row,
+                      .col = form_.col,
+                      .planes = form_.planes,
+                      .rows = {0, form_.row.out},
+                      .cols = {0, form_.col.out},
+                      .border = form_.border.kind(),
+                      .policy = form_.overflow,
+                      .outside_re = outside.real(),
+                      .outside_im = outside.imag()},
+                     nullptr, on.handle());
   }
 
   /// Host data by way of device memory that the plan keeps for the next run.
@@ -154,20 +133,16 @@ class runnable final : public detail::runnable {
 
   detail::normal_form form_;
   int device_;
-  launcher launch_;
-  device_memory taps_;
+  std::unique_ptr<const kernels> kernels_;
   mutable std::mutex mutex_;
   mutable std::vector<device_memory> staged_;  // one for each run that there ever was at once
 };
 
 }  // namespace
 
-std::unique_ptr<const detail::runnable> make_direct(const detail::request& r) {
-  return std::make_unique<runnable>(r, direct_launcher(r));
-}
-
-std::unique_ptr<const detail::runnable> make_plain(const detail::request& r) {
-  return std::make_unique<runnable>(r, plain_launcher(r));
+std::unique_ptr<const detail::runnable> make_runnable(
+    const detail::request& r, std::unique_ptr<const kernels> (*make)(const detail::request&)) {
+  return std::make_unique<runnable>(r, make);
 }
 
 }  // namespace convgpu::cuda

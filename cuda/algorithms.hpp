@@ -28,10 +28,20 @@ class kernels {
 };
 
 [[nodiscard]] std::unique_ptr<const kernels> direct_kernels(const detail::request& r);
+[[nodiscard]] std::unique_ptr<const kernels> separable_kernels(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const kernels> plain_kernels(const detail::request& r);
 
-/// Why not; empty where it can.
+/// Parts of these: filters of one row, and of one column over sums that a row has made, of the request's types
+/// (sums of 128 bits excepted).
+[[nodiscard]] std::unique_ptr<const kernels> direct_row_kernels(const detail::request& r,
+                                                                const detail::tap_values& taps);
+[[nodiscard]] std::unique_ptr<const kernels> direct_column_kernels(const detail::request& r,
+                                                                   const detail::tap_values& taps);
+
+/// Why it cannot, and why one would rather not; empty where it can, and would.
 [[nodiscard]] std::string refuse_direct(const detail::request& r);
+[[nodiscard]] std::string refuse_separable(const detail::request& r);
+[[nodiscard]] std::string drawback_of_separable(const detail::request& r);
 
 /// The way of the data to such kernels and back.
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_runnable(

@@ -60,6 +60,11 @@ std::string nothing(const request&) {
 }
 
 constexpr algorithm algorithms[] = {
+    {.name = "cuda/separable",
+     .summary = "sums along rows, then down columns, of a filter that is a column times a row",
+     .refusal = cuda::refuse_separable,
+     .drawback = cuda::drawback_of_separable,
+     .make = [](const request& r) { return cuda::make_runnable(r, cuda::separable_kernels); }},
     {.name = "cuda/direct",
      .summary = "direct summation from tiles in shared memory, several outputs for each thread",
      .refusal = cuda::refuse_direct,

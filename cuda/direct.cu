@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// cuda/direct: direct summation from tiles in shared memory.
+// cuda/direct: direct summation from tiles in shared memory. Filters of one row are in direct_row.cu.
 //
 // A block makes one tile of outputs after another. As many taps as a chunk has are worked off with one load:
 //
@@ -8,8 +8,11 @@
 //          it makes outputs
 //   store  by way of shared memory, so that the type of the output is asked for once for the whole tile
 //
+// Small square filters have kernels of their own: loops of known length, and taps among the parameters.
 // A tap that is zero is stepped over, by a branch that is the same for all threads: 0 · NaN stays out, and
 // zeros cost nothing.
+
+#include <algorithm>
 
 #include "algorithms.hpp"
 #include "kernel.cuh"
@@ -22,25 +25,77 @@
 namespace convgpu::cuda {
 namespace {
 
-template <class T>
-__device__ __forceinline__ T smaller(T a, T b) {
-  return b < a ? b : a;
+/// Where a tile of the grid lies.
+struct tile_origin {
+  std::int64_t i;
+  std::int64_t j;
+  std::int64_t plane;
+};
+__device__ __forceinline__ tile_origin origin_of(std::int64_t t, const tile_grid& grid,
+                                                 direct_tile shape, const image_params& p) {
+  return {.i = p.rows.first + t / grid.cols % grid.rows * shape.out_rows(),
+          .j = p.cols.first + t % grid.cols * shape.out_cols(),
+          .plane = t / grid.cols / grid.rows};
 }
 
-/// Taps k0 … k0+kn−1 of l0 … l0+ln−1 into shared memory, densely.
-template <class Tap>
-__device__ void load_taps(Tap* to, std::int64_t k0, std::int64_t l0, int kn, int ln,
-                          const params<Tap>& p) {
-  for (int t = static_cast<int>(threadIdx.x); t < kn * ln; t += static_cast<int>(blockDim.x))
-    to[t] = load_global(p.taps + (k0 + t / ln) * p.col.taps + l0 + t % ln);
+/// Adds kn × ln products to each of a thread's outputs, of which `corner` is under the first one. `Known` is
+/// the filter's extent where the compiler knows it, else 0.
+template <int Known, int Rows, int Cols, class Sample, class Sum, class TapAt>
+__device__ __forceinline__ void slide_down(Sum (&sums)[Rows][Cols], const Sample* corner, int pitch,
+                                           int kn, int ln, TapAt&& tap) {
+  [[maybe_unused]] constexpr int along = Known == 0 ? 1 : Known;
+  [[maybe_unused]] constexpr int down = Known == 0 ? 8 : Known;
+#pragma unroll along
+  for (int l = 0; l < (Known == 0 ? ln : Known); ++l) {
+    const Sample* const column = corner + ((Known == 0 ? ln : Known) - 1 - l);
+    Sample window[Rows][Cols];
+#pragma unroll
+    for (int r = 0; r < Rows - 1; ++r)
+#pragma unroll
+      for (int c = 0; c < Cols; ++c) window[r][c] = column[r * pitch + c * warp];
+#pragma unroll down
+    for (int m = 0; m < (Known == 0 ? kn : Known); ++m) {
+#pragma unroll
+      for (int c = 0; c < Cols; ++c)
+        window[Rows - 1][c] = column[(Rows - 1 + m) * pitch + c * warp];
+      const auto h = tap((Known == 0 ? kn : Known) - 1 - m, l);
+      if (h != decltype(h){}) {
+#pragma unroll
+        for (int r = 0; r < Rows; ++r)
+#pragma unroll
+          for (int c = 0; c < Cols; ++c) sums[r][c] += detail::product<Sum>(h, window[r][c]);
+      }
+#pragma unroll
+      for (int r = 0; r < Rows - 1; ++r)
+#pragma unroll
+        for (int c = 0; c < Cols; ++c) window[r][c] = window[r + 1][c];
+    }
+  }
+}
+
+/// A thread's sums to their places in the output, by way of shared memory.
+template <int Rows, int Cols, class Sum>
+__device__ __forceinline__ void store_sums(const Sum (&sums)[Rows][Cols], const tile_origin& at,
+                                           const image_params& p) {
+  constexpr direct_tile shape = direct_tile_for(sizeof(Sum));
+  const int tx = static_cast<int>(threadIdx.x) % warp;
+  const int ty = static_cast<int>(threadIdx.x) / warp;
+  __syncthreads();  // everybody has read the last chunk: its place is taken by the sums
+  auto* const results = reinterpret_cast<Sum*>(dynamic_shared());
+#pragma unroll
+  for (int r = 0; r < Rows; ++r)
+#pragma unroll
+    for (int c = 0; c < Cols; ++c)
+      results[(ty * Rows + r) * shape.out_cols() + tx + c * warp] = sums[r][c];
+  __syncthreads();
+  store_tile(results, shape.out_cols(), shape.out_rows(), log2_of(shape.out_cols()), at.i, at.j,
+             at.plane, p);
 }
 
 template <class Sample, class Tap, class Sum>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
     direct_kernel(const __grid_constant__ params<Tap> p, const __grid_constant__ tile_grid grid) {
   constexpr direct_tile shape = direct_tile_for(sizeof(Sum));
-  constexpr int rows = shape.rows;
-  constexpr int cols = shape.cols;
   const int tx = static_cast<int>(threadIdx.x) % warp;
   const int ty = static_cast<int>(threadIdx.x) / warp;
   auto* const tile = reinterpret_cast<Sample*>(dynamic_shared());
@@ -48,10 +103,8 @@ __global__ void __launch_bounds__(block_threads)
       dynamic_shared() + (shape.samples(p.row.taps, p.col.taps) * sizeof(Sample) + 15) / 16 * 16);
 
   for (std::int64_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
-    const std::int64_t j0 = p.cols.first + t % grid.cols * shape.out_cols();
-    const std::int64_t i0 = p.rows.first + t / grid.cols % grid.rows * shape.out_rows();
-    const std::int64_t plane = t / grid.cols / grid.rows;
-    Sum sums[rows][cols] = {};
+    const tile_origin at = origin_of(t, grid, shape, p);
+    Sum sums[shape.rows][shape.cols] = {};
 
     for (std::int64_t k0 = 0; k0 < p.row.taps; k0 += shape.chunk)
       for (std::int64_t l0 = 0; l0 < p.col.taps; l0 += shape.chunk) {
@@ -59,78 +112,108 @@ __global__ void __launch_bounds__(block_threads)
         const int ln = static_cast<int>(smaller<std::int64_t>(shape.chunk, p.col.taps - l0));
         const int pitch = shape.out_cols() + ln - 1;
         __syncthreads();  // everybody has read the chunk before
-        load_tile(tile, pitch, shape.out_rows() + kn - 1, pitch, p.row.at(i0, k0 + kn - 1),
-                  p.col.at(j0, l0 + ln - 1), plane, p);
+        load_tile(tile, pitch, shape.out_rows() + kn - 1, pitch, p.row.at(at.i, k0 + kn - 1),
+                  p.col.at(at.j, l0 + ln - 1), at.plane, p);
         load_taps(taps, k0, l0, kn, ln, p);
         __syncthreads();
-
-        for (int l = 0; l < ln; ++l) {
-          const Sample* const column = tile + ty * rows * pitch + tx + (ln - 1 - l);
-          Sample window[rows][cols];
-#pragma unroll
-          for (int r = 0; r < rows - 1; ++r)
-#pragma unroll
-            for (int c = 0; c < cols; ++c) window[r][c] = column[r * pitch + c * warp];
-#pragma unroll 8
-          for (int m = 0; m < kn; ++m) {
-#pragma unroll
-            for (int c = 0; c < cols; ++c)
-              window[rows - 1][c] = column[(rows - 1 + m) * pitch + c * warp];
-            const Tap h = taps[(kn - 1 - m) * ln + l];
-            if (h != Tap{}) {
-#pragma unroll
-              for (int r = 0; r < rows; ++r)
-#pragma unroll
-                for (int c = 0; c < cols; ++c) sums[r][c] += detail::product<Sum>(h, window[r][c]);
-            }
-#pragma unroll
-            for (int r = 0; r < rows - 1; ++r)
-#pragma unroll
-              for (int c = 0; c < cols; ++c) window[r][c] = window[r + 1][c];
-          }
-        }
+        slide_down<0>(sums, tile + ty * shape.rows * pitch + tx, pitch, kn, ln,
+                      [&](int k, int l) { return taps[k * ln + l]; });
       }
-
-    __syncthreads();  // everybody has read the last chunk: its place is taken by the sums
-    auto* const results = reinterpret_cast<Sum*>(dynamic_shared());
-#pragma unroll
-    for (int r = 0; r < rows; ++r)
-#pragma unroll
-      for (int c = 0; c < cols; ++c)
-        results[(ty * rows + r) * shape.out_cols() + tx + c * warp] = sums[r][c];
-    __syncthreads();
-    store_tile(results, shape.out_rows(), shape.out_cols(), i0, j0, plane, p);
+    store_sums(sums, at, p);
   }
 }
 
-template <class Sample, class Tap, class Sum>
-void launch_direct(const image_params& p, const void* taps, cudaStream_t on) {
+template <class Sample, class Tap, class Sum, int Extent>
+__global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
+    direct_small_kernel(const __grid_constant__ small_params<Tap, Extent * Extent> p,
+                        const __grid_constant__ tile_grid grid) {
   constexpr direct_tile shape = direct_tile_for(sizeof(Sum));
-  const tile_grid grid = cut(p, shape.out_rows(), shape.out_cols());
-  launch(
-      direct_kernel<Sample, Tap, Sum>, grid.total,
-      direct_shared_bytes(shape, sizeof(Sample), sizeof(Tap), sizeof(Sum), p.row.taps, p.col.taps),
-      on, params<Tap>{p, static_cast<const Tap*>(taps)}, grid);
+  constexpr int pitch = shape.out_cols() + Extent - 1;
+  const int tx = static_cast<int>(threadIdx.x) % warp;
+  const int ty = static_cast<int>(threadIdx.x) / warp;
+  auto* const tile = reinterpret_cast<Sample*>(dynamic_shared());
+
+  for (std::int64_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
+    const tile_origin at = origin_of(t, grid, shape, p);
+    Sum sums[shape.rows][shape.cols] = {};
+    __syncthreads();  // everybody has stored the tile before
+    load_tile(tile, pitch, shape.out_rows() + Extent - 1, pitch, p.row.at(at.i, Extent - 1),
+              p.col.at(at.j, Extent - 1), at.plane, p);
+    __syncthreads();
+    slide_down<Extent>(sums, tile + ty * shape.rows * pitch + tx, pitch, Extent, Extent,
+                       [&](int k, int l) { return p.taps[k * Extent + l]; });
+    store_sums(sums, at, p);
+  }
+}
+
+template <class Sum>
+std::string tiles_of() {
+  constexpr direct_tile shape = direct_tile_for(sizeof(Sum));
+  return "tiles of " + std::to_string(shape.out_rows()) + " x " + std::to_string(shape.out_cols());
 }
 
 template <class Sample, class Tap, class Sum>
 class direct final : public kernels {
  public:
-  explicit direct(const detail::request& r) : taps_(on_device(taps_as<Tap>(r.filter.values))) {}
+  explicit direct(const detail::tap_values& taps) : taps_(on_device(taps_as<Tap>(taps))) {}
 
-  [[nodiscard]] std::string parameters() const override {
-    constexpr direct_tile shape = direct_tile_for(sizeof(Sum));
-    return "tiles of " + std::to_string(shape.out_rows()) + " x " +
-           std::to_string(shape.out_cols());
-  }
+  [[nodiscard]] std::string parameters() const override { return tiles_of<Sum>(); }
   [[nodiscard]] bool exact_on_integers() const noexcept override { return true; }
   void launch(const image_params& p, void*, cudaStream_t on) const override {
-    launch_direct<Sample, Tap, Sum>(p, taps_.data(), on);
+    constexpr direct_tile shape = direct_tile_for(sizeof(Sum));
+    const tile_grid grid = cut(p, shape.out_rows(), shape.out_cols());
+    cuda::launch(direct_kernel<Sample, Tap, Sum>, grid.total,
+                 direct_shared_bytes(shape, sizeof(Sample), sizeof(Tap), sizeof(Sum), p.row.taps,
+                                     p.col.taps),
+                 on, params<Tap>{p, static_cast<const Tap*>(taps_.data())}, grid);
   }
 
  private:
   device_memory taps_;
 };
+
+template <class Sample, class Tap, class Sum, int Extent>
+class direct_small final : public kernels {
+ public:
+  explicit direct_small(const detail::request& r) : taps_(taps_as<Tap>(r.filter.values)) {}
+
+  [[nodiscard]] std::string parameters() const override {
+    return tiles_of<Sum>() + ", made for " + std::to_string(Extent) + " x " +
+           std::to_string(Extent);
+  }
+  [[nodiscard]] bool exact_on_integers() const noexcept override { return true; }
+  void launch(const image_params& p, void*, cudaStream_t on) const override {
+    constexpr direct_tile shape = direct_tile_for(sizeof(Sum));
+    const tile_grid grid = cut(p, shape.out_rows(), shape.out_cols());
+    small_params<Tap, Extent * Extent> with_taps{p, {}};
+    std::copy(taps_.begin(), taps_.end(), with_taps.taps);
+    cuda::launch(
+        direct_small_kernel<Sample, Tap, Sum, Extent>, grid.total,
+        direct_shared_bytes(shape, sizeof(Sample), sizeof(Tap), sizeof(Sum), Extent, Extent), on,
+        with_taps, grid);
+  }
+
+ private:
+  std::vector<Tap> taps_;
+};
+
+/// Kernels for small filters are made for real numbers of one type all through.
+template <class Sample, class Tap, class Sum>
+constexpr bool has_small_kernels =
+    std::is_same_v<Sample, Tap>&& std::is_same_v<Tap, Sum> && !detail::is_complex_type<Sum>;
+
+template <class Sample, class Tap, class Sum>
+std::unique_ptr<const kernels> tiled(const detail::request& r) {
+  if constexpr (has_small_kernels<Sample, Tap, Sum>) {
+    if (r.form.row.taps == r.form.col.taps) switch (r.form.row.taps) {
+        case 3: return std::make_unique<direct_small<Sample, Tap, Sum, 3>>(r);
+        case 5: return std::make_unique<direct_small<Sample, Tap, Sum, 5>>(r);
+        case 7: return std::make_unique<direct_small<Sample, Tap, Sum, 7>>(r);
+        default: break;
+      }
+  }
+  return std::make_unique<direct<Sample, Tap, Sum>>(r.filter.values);
+}
 
 }  // namespace
 
@@ -141,9 +224,18 @@ std::string refuse_direct(const detail::request& r) {
 }
 
 std::unique_ptr<const kernels> direct_kernels(const detail::request& r) {
+  if (r.form.row.taps == 1 && r.form.col.out >= row_tile_from)
+    return direct_row_kernels(r, r.filter.values);
+  return with_sum_types(
+      r, [&]<class Sample, class Tap, class Sum>() { return tiled<Sample, Tap, Sum>(r); });
+}
+
+std::unique_ptr<const kernels> direct_column_kernels(const detail::request& r,
+                                                     const detail::tap_values& taps) {
   return with_sum_types(
       r, [&]<class Sample, class Tap, class Sum>() -> std::unique_ptr<const kernels> {
-        return std::make_unique<direct<Sample, Tap, Sum>>(r);
+        if constexpr (std::is_same_v<Sum, detail::int128>) return nullptr;
+        else return std::make_unique<direct<Sum, Tap, Sum>>(taps);
       });
 }
 

@@ -11,10 +11,14 @@
 #include <type_traits>
 
 #include "params.hpp"
+#include "shared_layout.hpp"
 
 namespace convgpu::cuda {
 
-constexpr int warp = 32;
+template <class T>
+[[nodiscard]] __host__ __device__ constexpr T smaller(T a, T b) {
+  return b < a ? b : a;
+}
 
 /// Every access of a kernel to device memory is one of these two, so that they can be counted.
 template <class T>
@@ -69,55 +73,91 @@ __device__ __forceinline__ void with_stored_type(dtype type, F&& f) {
   }
 }
 
-/// x̃[row …][col …], rows × cols samples of one plane, into shared memory with lines `pitch` apart, by all
-/// threads of the block, warp by warp. Borders are resolved here, by a branch that is the same for the whole
-/// block, and nowhere else. The caller synchronises.
-template <class Sample>
+/// x̃[row …][col …], rows × cols samples of one plane, into shared memory with lines `pitch` apart and spread
+/// by `Group`, by all threads of the block, `across` of them side by side. Borders are resolved here, by a
+/// branch that is the same for the whole block, and nowhere else. The caller synchronises.
+template <int Group = 0, class Sample>
 __device__ void load_tile(Sample* tile, int pitch, int rows, int cols, std::int64_t row,
-                          std::int64_t col, std::int64_t plane, const image_params& p) {
+                          std::int64_t col, std::int64_t plane, const image_params& p,
+                          int across = warp) {
   const bool inside = row >= 0 && col >= 0 && row + rows <= p.row.in && col + cols <= p.col.in;
-  const int lane = static_cast<int>(threadIdx.x) % warp;
-  const int first = static_cast<int>(threadIdx.x) / warp;
-  const int warps = static_cast<int>(blockDim.x) / warp;
+  const int left = static_cast<int>(threadIdx.x) % across;
+  const int first = static_cast<int>(threadIdx.x) / across;
+  const int step = static_cast<int>(blockDim.x) / across;
   with_stored_type<Sample>(p.in.type, [&]<class In>() {
     const In* const from = static_cast<const In*>(p.in.data) + plane * p.in.step.plane;
-    for (int r = first; r < rows; r += warps) {
+    for (int r = first; r < rows; r += step) {
       Sample* const to = tile + r * pitch;
       if (inside) {
         const In* const line = from + (row + r) * p.in.step.row + col * p.in.step.col;
-        for (int c = lane; c < cols; c += warp)
-          to[c] = detail::number<Sample>(load_global(line + c * p.in.step.col));
+#pragma unroll 4
+        for (int c = left; c < cols; c += across)
+          to[spread<Group>(c)] = detail::number<Sample>(load_global(line + c * p.in.step.col));
       } else {
         const std::int64_t source = detail::border_index(p.border, row + r, p.row.in);
-        for (int c = lane; c < cols; c += warp) {
+        for (int c = left; c < cols; c += across) {
           const std::int64_t at =
               source < 0 ? -1 : detail::border_index(p.border, col + c, p.col.in);
-          to[c] = at < 0 ? detail::border_value<Sample>(p.outside_re, p.outside_im)
-                         : detail::number<Sample>(
-                               load_global(from + source * p.in.step.row + at * p.in.step.col));
+          to[spread<Group>(c)] = at < 0 ? detail::border_value<Sample>(p.outside_re, p.outside_im)
+                                        : detail::number<Sample>(load_global(
+                                              from + source * p.in.step.row + at * p.in.step.col));
         }
       }
     }
   });
 }
 
-/// rows × cols outputs of a tile, from shared memory where they lie densely, by all threads of the block.
-/// The type of the output is asked for once for all of them.
-template <class Sum>
-__device__ void store_tile(const Sum* tile, int rows, int cols, std::int64_t i0, std::int64_t j0,
-                           std::int64_t plane, const image_params& p) {
+/// rows × 2^log2_cols outputs of a tile, from shared memory where lines of them lie `pitch` apart and spread
+/// by `Group`, by all threads of the block. The type of the output is asked for once for all of them.
+template <int Group = 0, class Sum>
+__device__ void store_tile(const Sum* tile, int pitch, int rows, int log2_cols, std::int64_t i0,
+                           std::int64_t j0, std::int64_t plane, const image_params& p) {
   with_stored_type<Sum>(p.out.type, [&]<class Out>() {
     Out* const to = static_cast<Out*>(p.out.data) + plane * p.out.step.plane;
 #pragma unroll 1
-    for (int n = static_cast<int>(threadIdx.x); n < rows * cols;
+    for (int n = static_cast<int>(threadIdx.x); n < rows << log2_cols;
          n += static_cast<int>(blockDim.x)) {
-      const std::int64_t i = i0 + n / cols;
-      const std::int64_t j = j0 + n % cols;
+      const int r = n >> log2_cols;
+      const int c = n - (r << log2_cols);
+      const std::int64_t i = i0 + r;
+      const std::int64_t j = j0 + c;
       if (i < p.rows.last && j < p.cols.last)
         store_global(to + i * p.out.step.row + j * p.out.step.col,
-                     detail::element_of<Out>(tile[n], p.policy));
+                     detail::element_of<Out>(tile[r * pitch + spread<Group>(c)], p.policy));
     }
   });
+}
+
+/// Taps k0 … k0+kn−1 of l0 … l0+ln−1 of the filter into shared memory, densely.
+template <class Tap>
+__device__ void load_taps(Tap* to, std::int64_t k0, std::int64_t l0, int kn, int ln,
+                          const params<Tap>& p) {
+  for (int t = static_cast<int>(threadIdx.x); t < kn * ln; t += static_cast<int>(blockDim.x))
+    to[t] = load_global(p.taps + (k0 + t / ln) * p.col.taps + l0 + t % ln);
+}
+
+/// Adds `taps` products to each of a thread's outputs, which lie next to one another on a line that is spread
+/// by their number: output q gets Σ_m tap(m) · sample q+m. A new sample and a tap, read once, serve all
+/// outputs. A tap that is zero is stepped over, by a branch that is the same for all threads.
+template <int Outputs, class Sample, class Sum, class TapAt>
+__device__ __forceinline__ void slide_along_row(Sum (&sums)[Outputs], const Sample* line, int taps,
+                                                TapAt&& tap) {
+  Sample window[Outputs];
+#pragma unroll
+  for (int q = 0; q < Outputs - 1; ++q) window[q] = line[q];
+  // A round moves the window by its own width, so that its places need no moving.
+  for (int m0 = 0; m0 < taps; m0 += Outputs, line += Outputs + 1) {
+#pragma unroll
+    for (int m = 0; m < Outputs; ++m) {
+      if (m0 + m >= taps) break;
+      window[(m + Outputs - 1) % Outputs] = line[spread<Outputs>(m + Outputs - 1)];
+      const auto h = tap(m0 + m);
+      if (h == decltype(h){}) continue;
+#pragma unroll
+      for (int q = 0; q < Outputs; ++q)
+        sums[q] += detail::product<Sum>(h, window[(m + q) % Outputs]);
+    }
+  }
 }
 
 }  // namespace convgpu::cuda

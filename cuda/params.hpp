@@ -37,6 +37,12 @@ struct params : image_params {
   const Tap* taps;
 };
 
+/// The same for a filter whose taps travel with the launch.
+template <class Tap, int Most>
+struct small_params : image_params {
+  Tap taps[Most];
+};
+
 /// How a launch is cut into tiles, one for a block at a time.
 struct tile_grid {
   std::int64_t rows;  // tiles along each axis

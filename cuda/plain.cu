@@ -13,7 +13,7 @@ namespace convgpu::cuda {
 namespace {
 
 template <class Sample, class Tap, class Sum>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
     plain_kernel(const __grid_constant__ params<Tap> p) {
   const std::int64_t rows = p.rows.last - p.rows.first;
   const std::int64_t cols = p.cols.last - p.cols.first;

@@ -63,6 +63,8 @@ class runnable final : public detail::runnable {
  private:
   void queue(void* in, strides in_step, void* out, strides out_step, stream on) const {
     const auto outside = form_.border.value();
+    const std::size_t bytes = kernels_->workspace_bytes();
+    const device_memory workspace = bytes == 0 ? device_memory() : device_memory(bytes);
     kernels_->launch({.in = {in, form_.types.in, in_step},
                       .out = {out, form_.types.out, out_step},
                       .row = form_.row,
@@ -74,7 +76,8 @@ class runnable final : public detail::runnable {
                       .policy = form_.overflow,
                       .outside_re = outside.real(),
                       .outside_im = outside.imag()},
-                     nullptr, on.handle());
+                     workspace.data(), on.handle());
+    if (bytes != 0) check(cudaStreamSynchronize(on.handle()), "cudaStreamSynchronize");
   }
 
   /// Host data by way of device memory that the plan keeps for the next run.

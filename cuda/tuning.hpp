@@ -1,16 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 // Choices as data: (algorithm, bytes of a sum) → tile, threads, outputs of each thread, shared memory.
-// Host code only, known at compile time; every number has its reason here.
+// Host code only, known at compile time; every number has its reason here. None was measured on a GPU yet.
+//
+// All kernels load, synchronise and compute in turn, in one stage: several blocks on a multiprocessor overlap
+// one another's stages, and copies that run ahead within a block would take the shared memory that they need.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
+
+#include "shared_layout.hpp"
 
 namespace convgpu::cuda {
 
 /// Threads of each block: enough warps to hide the latency of shared memory with two blocks on a
 /// multiprocessor, few enough that 128 registers each are there on all architectures (65536 in all).
 constexpr int block_threads = 256;
+
+/// Blocks that a multiprocessor must have registers for, of the 65536 that all architectures have: 64 each
+/// with four blocks, which covers the latency of loads with 32 warps. Sums in f64 get 128, for they are
+/// loaded from and stored to eight types.
+template <class Sum>
+constexpr int blocks_at_once = std::is_same_v<Sum, double> ? 2 : 4;
+template <class Sum>
+constexpr int registers_at_most = 65536 / (block_threads * blocks_at_once<Sum>);
 
 /// cuda/direct. A thread makes `rows` outputs below one another, so that a column of samples read once feeds
 /// all of them, and `cols` a warp's width apart, so that neighbouring threads read neighbouring samples: no
@@ -59,7 +73,106 @@ constexpr std::size_t direct_shared_bytes(direct_tile t, std::size_t sample, std
   return loaded > results ? loaded : results;
 }
 
+/// cuda/direct, filters of one row. Each thread makes a run of outputs: a sample that enters its window serves
+/// all of them. Eight sums and a window of eight keep a thread at about 40 registers; wider ones take fewer.
+/// A tile is one line for a signal, and eight, a warp each, for an image.
+struct row_tile {
+  int outputs;
+  int chunk;  // taps that are worked off with one load
+
+  [[nodiscard]] constexpr int cols(int lines) const { return block_threads / lines * outputs; }
+  [[nodiscard]] constexpr int pitch(int lines, int taps) const {
+    const int samples = cols(lines) + taps - 1;
+    return samples + samples / outputs;
+  }
+};
+constexpr int row_lines = block_threads / 32;
+/// Images narrower than this are for the tiles above, which are 64 columns wide.
+constexpr std::int64_t row_tile_from = 128;
+
+/// Chunks are as long as 48 KiB allow, for eight lines, of which each carries its own halo.
+constexpr row_tile row_tile_for(std::size_t sum_bytes) {
+  if (sum_bytes <= 4) return {.outputs = 8, .chunk = 512};
+  if (sum_bytes <= 8) return {.outputs = 4, .chunk = 256};
+  return {.outputs = 2, .chunk = 64};
+}
+
+constexpr std::size_t row_shared_bytes(row_tile t, int lines, std::size_t sample, std::size_t tap,
+                                       std::size_t sum, std::int64_t taps) {
+  const int some = static_cast<int>(taps < t.chunk ? taps : t.chunk);
+  const auto lines_of = [&](int length, std::size_t size) {
+    return (static_cast<std::size_t>(lines * t.pitch(lines, length)) * size + 15) / 16 * 16;
+  };
+  const std::size_t loaded = lines_of(some, sample) + static_cast<std::size_t>(some) * tap;
+  const std::size_t results = lines_of(1, sum);
+  return loaded > results ? loaded : results;
+}
+
+/// Taps up to this number travel in the parameters of a launch: multiplications take them from there as they
+/// are. Enough for 7x7, up to which a tile is bound by memory; 1 KiB where a tap has 16 bytes, of the 4 KiB
+/// that parameters may have everywhere.
+constexpr int small_filter = 64;
+
+/// cuda/separable. A block walks down a strip of the output, `step` rows at a time: x̃ into lines, sums along
+/// those into a ring of rows, sums down the ring into results. 16 threads make a line of 512 bytes of sums:
+/// wide enough to coalesce, and a 7x7 filter reads (128 + 6)/128 of its input in f32.
+struct separable_tile {
+  int outputs;  // of a thread along a line
+  static constexpr int step = 16;
+  static constexpr int threads_along = block_threads / step;
+
+  [[nodiscard]] constexpr int cols() const { return threads_along * outputs; }
+  /// Outputs of a thread below one another.
+  [[nodiscard]] constexpr int down() const { return step / (block_threads / cols()); }
+};
+constexpr separable_tile separable_tile_for(std::size_t sum_bytes) {
+  if (sum_bytes <= 4) return {.outputs = 8};
+  if (sum_bytes <= 8) return {.outputs = 4};
+  return {.outputs = 2};
+}
+
+/// Products up to which one pass over a tile is as quick: memory is the limit for 5x5 either way.
+constexpr std::int64_t one_pass_up_to = 25;
+
+/// Factors up to this length travel in the parameters, both of them: 2 KiB for 16 bytes each.
+constexpr int separable_taps = 64;
+
+/// Rows of a strip. Each strip reads the filter's rows less one again at its top, so long ones are better, as
+/// long as there are enough for all multiprocessors: four blocks on each, and four rounds of those, so that
+/// a last round that is not full costs little.
+constexpr int separable_strip(std::int64_t rows, std::int64_t strips_across, int multiprocessors) {
+  int strip = 256;
+  while (strip > 32 && (rows + strip - 1) / strip * strips_across < 16 * multiprocessors)
+    strip /= 2;
+  return strip;
+}
+
+/// Shared memory of cuda/separable, part by part.
+struct separable_layout {
+  int pitch;      // of the lines, in samples
+  int ring_rows;  // x̃ rows that a step's outputs look at
+  std::size_t ring_at;
+  std::size_t results_at;
+  std::size_t bytes;
+};
+template <class Sample, class Sum>
+constexpr separable_layout separable_layout_for(int row_taps, int col_taps) {
+  constexpr separable_tile t = separable_tile_for(sizeof(Sum));
+  separable_layout l{};
+  const int samples = t.cols() + col_taps - 1;
+  l.pitch = spread_pitch<Sample>(samples + samples / t.outputs);
+  l.ring_rows = row_taps - 1 + t.step;
+  l.ring_at = (static_cast<std::size_t>(t.step * l.pitch) * sizeof(Sample) + 15) / 16 * 16;
+  l.results_at = l.ring_at + static_cast<std::size_t>(l.ring_rows * t.cols()) * sizeof(Sum);
+  l.bytes = l.results_at + static_cast<std::size_t>(t.step * t.cols()) * sizeof(Sum);
+  return l;
+}
+
+/// What every device gives a block without being asked, and what is asked for at most: with more, a second
+/// block would not fit on a multiprocessor of 8.0 or 9.0, and loads would wait for sums.
 constexpr std::size_t shared_everywhere = 48 * 1024;
+constexpr std::size_t shared_at_most = 80 * 1024;
+
 static_assert(direct_tile_for(4).products_per_read() >= 4);
 static_assert(direct_shared_bytes(direct_tile_for(4), 4, 4, 4, 1 << 20, 1 << 20) <=
               shared_everywhere);
@@ -67,5 +180,16 @@ static_assert(direct_shared_bytes(direct_tile_for(8), 8, 8, 8, 1 << 20, 1 << 20)
               shared_everywhere);
 static_assert(direct_shared_bytes(direct_tile_for(16), 16, 16, 16, 1 << 20, 1 << 20) <=
               shared_everywhere);
+static_assert(row_shared_bytes(row_tile_for(4), row_lines, 4, 4, 4, 1 << 20) <= shared_everywhere);
+static_assert(row_shared_bytes(row_tile_for(4), 1, 4, 4, 4, 1 << 20) <= shared_everywhere);
+static_assert(row_shared_bytes(row_tile_for(8), row_lines, 8, 8, 8, 1 << 20) <= shared_everywhere);
+static_assert(row_shared_bytes(row_tile_for(16), row_lines, 16, 16, 16, 1 << 20) <=
+              shared_everywhere);
+static_assert(separable_layout_for<float, float>(31, 31).bytes <= shared_everywhere);
+static_assert(separable_layout_for<float, float>(separable_taps, separable_taps).bytes <=
+              shared_at_most);
+static_assert(separable_tile_for(4).cols() * 4 == 512 && separable_tile_for(8).cols() * 8 == 512 &&
+              separable_tile_for(16).cols() * 16 == 512);
+static_assert(separable_tile_for(16).down() >= 2);
 
 }  // namespace convgpu::cuda

@@ -6,6 +6,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "factor.hpp"
 #include "problem.hpp"
 
 namespace convgpu::detail {
@@ -88,7 +89,9 @@ filter_taps read(const problem& p, const any_const_view& filter) {
       values[static_cast<std::size_t>(at)] = value;
     }
   }
-  return {.size = p.filter, .values = std::move(values), .facts = facts};
+  filter_taps taps{.size = p.filter, .values = std::move(values), .facts = facts};
+  taps.facts.factors = factor(taps.values, taps.size);
+  return taps;
 }
 
 }  // namespace

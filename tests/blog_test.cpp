@@ -12,7 +12,7 @@ namespace {
 
 class blog : public testing::TestWithParam<std::tuple<algorithm, dtype>> {
  protected:
-  [[nodiscard]] options how() const { return std::get<algorithm>(GetParam()).forced(); }
+  [[nodiscard]] const algorithm& how() const { return std::get<algorithm>(GetParam()); }
   [[nodiscard]] dtype type() const { return std::get<dtype>(GetParam()); }
 
   [[nodiscard]] buffer array(extent size, std::initializer_list<real> values) const {

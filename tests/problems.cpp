@@ -75,6 +75,7 @@ test_case draw_case(dice& d, const types& t, mode m, border_kind kind, operation
                   layout::interleaved, layout::transposed});
   c.threads = d.pick({0, 1, 2, 3});
   c.own_workspace = d.one_in(2);
+  c.rank_one = d.one_in(3);
   return c;
 }
 
@@ -173,6 +174,32 @@ void fill(buffer& b, content what, role as, unsigned seed) {
   });
 }
 
+/// Each row becomes a multiple of the first one, as well as the type can say it.
+void make_rank_one(buffer& b, content what, unsigned seed) {
+  dice d(seed);
+  const dtype type = b.type();
+  const bool integers = is_integer(type) || what == content::small_integers;
+  std::vector<number> first;
+  for (std::int64_t c = 0; c < b.size().cols; ++c) {
+    const number tap = b.get(0, 0, c);
+    // A third of a large integer: twice that still fits into its type, and so does its negative.
+    first.push_back(std::abs(tap) > 8 && is_integer(type) ? std::trunc(tap.real() / 3) : tap);
+  }
+  const auto part = [&]() -> real {
+    if (!integers) return d.any_real();
+    return static_cast<real>(is_integer(type) && range_of(type).low == 0 ? d.between(0, 2)
+                                                                         : d.between(-2, 2));
+  };
+  for (std::int64_t r = 0; r < b.size().rows; ++r) {
+    const real re = part();
+    const number factor(re, is_complex(type) ? part() : 0);
+    for (std::int64_t c = 0; c < b.size().cols; ++c) {
+      const number tap = first[static_cast<std::size_t>(c)] * factor;
+      b.set(0, r, c, is_integer(type) ? tap : rounded(type, tap));
+    }
+  }
+}
+
 buffer test_case::make_input() const {
   buffer b(problem.types.in, problem.in, problem.planes, in);
   fill(b, data, role::samples, seed);
@@ -182,6 +209,7 @@ buffer test_case::make_input() const {
 buffer test_case::make_filter() const {
   buffer b(problem.types.filter, problem.filter, 1, filter);
   fill(b, data, role::taps, seed + 1);
+  if (rank_one) make_rank_one(b, data, seed + 2);
   return b;
 }
 
@@ -199,7 +227,7 @@ std::ostream& operator<<(std::ostream& to, const test_case& c) {
             << ',' << p.origin.cols << ", stride " << p.stride << ", dilation " << p.dilation
             << ", " << to_string(p.overflow) << "; " << name_of(c.data) << ", seed " << c.seed
             << "; " << c.in << ", " << c.filter << ", " << c.out << "; threads " << c.threads
-            << (c.own_workspace ? ", own workspace" : "");
+            << (c.rank_one ? ", rank 1" : "") << (c.own_workspace ? ", own workspace" : "");
 }
 
 std::vector<types> supported_types() {
@@ -259,6 +287,13 @@ std::vector<test_case> large_problems(dtype in) {
     add({d.pick({2, 3, 17, 33}), wide}, d.pick({extent(3, 3), extent(2, 5), extent(7, 4)}));
   for (const int high : {255, 256, 257, 1025, 2049})
     add({high, d.pick({1, 2, 3, 17, 33})}, d.pick({extent(3, 3), extent(2, 5), extent(7, 4)}));
+  // Columns times rows of all lengths, for those who take them apart.
+  for (const extent taps : {extent(7, 7), extent(31, 31), extent(40, 33), extent(64, 5),
+                            extent(3, 65), extent(66, 2), extent(70, 67)}) {
+    add({near_a_tile() + 20, near_a_tile() + 20}, taps);
+    cases.back().rank_one = true;
+    cases.back().problem.stride = {1, 1};
+  }
   // More rows from the first tap to the last than a cache can be expected to hold.
   add({70, 2100}, {3, 2});
   cases.back().problem.dilation.rows = 33;
@@ -274,6 +309,10 @@ buffer apply(problem p, const buffer& in, const buffer& filter, const options& h
   made.run(in.view(), out.view());
   if (const std::string damage = out.damage(); !damage.empty()) throw std::logic_error(damage);
   return out;
+}
+
+buffer apply(const problem& p, const buffer& in, const buffer& filter, const algorithm& a) {
+  return a.with_forced([&](const options& how) { return apply(p, in, filter, how); });
 }
 
 std::vector<algorithm> available_algorithms() {

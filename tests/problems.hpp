@@ -6,6 +6,7 @@
 // each case.
 #pragma once
 
+#include <convgpu/error.hpp>
 #include <convgpu/plan.hpp>
 #include <convgpu/problem.hpp>
 #include <cstdint>
@@ -54,6 +55,7 @@ void fill(buffer& b, content what, role as, unsigned seed);
 struct test_case {
   convgpu::problem problem;
   content data = content::small_integers;
+  bool rank_one = false;  ///< the filter is a column times a row, rounded to its type
   layout in = layout::dense;
   layout filter = layout::dense;
   layout out = layout::dense;
@@ -82,11 +84,24 @@ struct algorithm {
 
   /// Options that force it.
   [[nodiscard]] options forced() const { return {.algorithm = name}; }
+  /// f(options) with those, or, where it refuses the problem, with options that leave the choice to its
+  /// backend: what holds for each holds among several, too.
+  template <class F>
+  auto with_forced(F f) const {
+    try {
+      return f(forced());
+    } catch (const unsupported&) {
+      if (accepts_all) throw;
+      return f(options{.device = parse_device(name.substr(0, name.find('/')))});
+    }
+  }
 };
 /// The library's answer. Extents, planes, the types of input and filter are the buffers'; the type
 /// of the output is the default unless `p` says it.
 [[nodiscard]] buffer apply(problem p, const buffer& in, const buffer& filter,
                            const options& how = {});
+[[nodiscard]] buffer apply(const problem& p, const buffer& in, const buffer& filter,
+                           const algorithm& a);
 /// Those of all backends that this machine has.
 [[nodiscard]] std::vector<algorithm> available_algorithms();
 /// For the names of parameterised tests, which may have letters and digits only.

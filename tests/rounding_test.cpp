@@ -27,7 +27,9 @@ class rounding : public testing::TestWithParam<algorithm> {
   template <class Out, class In, class Tap>
   [[nodiscard]] std::vector<Out> sums(const std::vector<In>& x, const std::vector<Tap>& h,
                                       overflow policy = overflow::saturate) const {
-    return convolve<Out>(x, h, {.mode = mode::valid, .overflow = policy}, GetParam().forced());
+    return GetParam().with_forced([&](const options& how) {
+      return convolve<Out>(x, h, {.mode = mode::valid, .overflow = policy}, how);
+    });
   }
 };
 
@@ -120,7 +122,9 @@ TEST_P(rounding, of_sums_that_are_not_finite) {
 
 TEST_P(rounding, to_16_bit_floats_is_that_of_their_sums) {
   const auto result = [](float x, float h) {
-    return convolve<f16>(list<f16>{f16(x)}, list<f16>{f16(h)}, {}, GetParam().forced())[0].bits;
+    return GetParam().with_forced([&](const options& how) {
+      return convolve<f16>(list<f16>{f16(x)}, list<f16>{f16(h)}, {}, how)[0].bits;
+    });
   };
   EXPECT_EQ(result(256, 256), 0x7c00);       // 65536 is infinite
   EXPECT_EQ(result(2047, 32), 0x7bff);       // 65504, the largest

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,19 +18,39 @@
 
 namespace convgpu::detail {
 
+/// Taps, each in a type that holds it exactly.
+using tap_values =
+    std::variant<std::vector<std::int32_t>, std::vector<double>, std::vector<std::complex<double>>>;
+
+/// A filter as the product of a column and a row: h[k][l] = column[k]·row[l], within `error`. A tap is zero
+/// just where its product is. Unless they are integers, the column is scaled by a power of two to a norm from
+/// 1 to below 2: sums along rows then overflow no sooner than those of the filter itself, and what they lose
+/// to underflow does not grow.
+struct rank_one {
+  tap_values column;
+  tap_values row;
+  std::int64_t column_nonzeros = 0;
+  std::int64_t row_nonzeros = 0;
+  double smallest = 0;  ///< magnitude of a factor's tap that is not zero, and
+  double largest = 0;
+  double error = 0;  ///< largest |h − column·row| relative to that tap; 0 for an exact product
+  double error_norm1 = 0;  ///< Σ|h − column·row| relative to Σ|h|
+};
+
 /// What the values of a filter allow, found once and read by every algorithm.
 struct filter_facts {
   std::int64_t nonzeros = 0;
   /// Σ|h| of integer taps, exact; the largest value where it does not fit.
   std::uint64_t integer_norm1 = 0;
+  /// Present for filters of several rows and columns that are nearly or exactly of rank 1.
+  std::optional<rank_one> factors;
 };
 
 /// A filter in the one form that backends see: dense, row-major, already flipped and conjugated where
 /// the operation wants it, each tap in a type that holds it exactly.
 struct filter_taps {
   extent size;
-  std::variant<std::vector<std::int32_t>, std::vector<double>, std::vector<std::complex<double>>>
-      values;
+  tap_values values;
   filter_facts facts;
 };
 

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds a filter's factors by cross factorisation: the column and the row through its largest tap. Where
+// there is an exact answer in integers (times a power of two), that one is taken.
+
+#include "factor.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <type_traits>
+
+namespace convgpu::detail {
+namespace {
+
+/// h[k][l] of a dense filter.
+template <class Tap>
+struct matrix {
+  const std::vector<Tap>& taps;
+  extent size;
+
+  [[nodiscard]] Tap operator()(std::int64_t k, std::int64_t l) const {
+    return taps[static_cast<std::size_t>(k * size.cols + l)];
+  }
+};
+
+template <class Tap>
+struct product_of {
+  std::vector<Tap> column;
+  std::vector<Tap> row;
+};
+
+template <class Tap>
+std::int64_t nonzeros(const std::vector<Tap>& taps) {
+  return std::count_if(taps.begin(), taps.end(), [](const Tap& t) { return t != Tap{}; });
+}
+
+/// Where the tap of the largest magnitude is.
+template <class Tap>
+std::pair<std::int64_t, std::int64_t> pivot(const matrix<Tap>& h) {
+  const auto largest =
+      std::max_element(h.taps.begin(), h.taps.end(),
+                       [](const Tap& a, const Tap& b) { return std::abs(a) < std::abs(b); }) -
+      h.taps.begin();
+  return {largest / h.size.cols, largest % h.size.cols};
+}
+
+/// The exact product if there is one. A column without common divisor makes every row of a matrix of rank 1
+/// a multiple of one and the same row of integers.
+std::optional<product_of<std::int64_t>> exact_product(const matrix<std::int64_t>& h) {
+  const auto [k0, l0] = pivot(h);
+  if (h(k0, l0) == 0) return std::nullopt;
+  product_of<std::int64_t> found;
+  std::int64_t divisor = 0;
+  for (std::int64_t k = 0; k < h.size.rows; ++k) divisor = std::gcd(divisor, h(k, l0));
+  for (std::int64_t k = 0; k < h.size.rows; ++k) found.column.push_back(h(k, l0) / divisor);
+  const std::int64_t first = found.column[static_cast<std::size_t>(k0)];
+  for (std::int64_t l = 0; l < h.size.cols; ++l) {
+    if (h(k0, l) % first != 0) return std::nullopt;
+    found.row.push_back(h(k0, l) / first);
+  }
+  for (std::int64_t k = 0; k < h.size.rows; ++k)
+    for (std::int64_t l = 0; l < h.size.cols; ++l) {
+      std::int64_t product = 0;
+      if (__builtin_mul_overflow(found.column[static_cast<std::size_t>(k)],
+                                 found.row[static_cast<std::size_t>(l)], &product) ||
+          product != h(k, l))
+        return std::nullopt;
+    }
+  return found;
+}
+
+/// Reals as integers times 2^exponent, where all of them are, with integers of up to 32 bits.
+struct scaled_integers {
+  std::vector<std::int64_t> values;
+  int exponent = 0;
+};
+std::optional<scaled_integers> as_integers(const std::vector<double>& taps) {
+  constexpr int digits = std::numeric_limits<double>::digits;
+  int lowest = std::numeric_limits<int>::max();
+  int highest = std::numeric_limits<int>::min();
+  for (const double tap : taps) {
+    if (tap == 0) continue;
+    int exponent = 0;
+    const auto mantissa = static_cast<std::int64_t>(std::ldexp(std::frexp(tap, &exponent), digits));
+    highest = std::max(highest, exponent);
+    lowest = std::min(
+        lowest, exponent - digits + __builtin_ctzll(static_cast<unsigned long long>(mantissa)));
+  }
+  if (lowest > highest || highest - lowest > 32) return std::nullopt;
+  scaled_integers found{.values = {}, .exponent = lowest};
+  for (const double tap : taps)
+    found.values.push_back(static_cast<std::int64_t>(std::ldexp(tap, -lowest)));
+  return found;
+}
+
+double scaled(double tap, int exponent) {
+  return std::ldexp(tap, exponent);
+}
+double magnitude(std::int32_t tap) {
+  return std::abs(static_cast<double>(tap));
+}
+double magnitude(double tap) {
+  return std::abs(tap);
+}
+double magnitude(std::complex<double> tap) {
+  return std::abs(tap);
+}
+std::complex<double> scaled(std::complex<double> tap, int exponent) {
+  return {std::ldexp(tap.real(), exponent), std::ldexp(tap.imag(), exponent)};
+}
+
+/// Moves a power of two from the column to the row, so that the column's norm is in [1, 2).
+template <class Tap>
+void balance(product_of<Tap>& p) {
+  double norm = 0;
+  for (const Tap& tap : p.column) norm += std::abs(tap);
+  const int exponent = std::ilogb(norm);
+  for (Tap& tap : p.column) tap = scaled(tap, -exponent);
+  for (Tap& tap : p.row) tap = scaled(tap, exponent);
+}
+
+template <class Tap>
+rank_one with_counts(product_of<Tap> p) {
+  rank_one found{.column = {}, .row = {}};
+  found.column_nonzeros = nonzeros(p.column);
+  found.row_nonzeros = nonzeros(p.row);
+  found.smallest = std::numeric_limits<double>::infinity();
+  for (const std::vector<Tap>* taps : {&p.column, &p.row})
+    for (const Tap& tap : *taps) {
+      if (tap == Tap{}) continue;
+      found.smallest = std::min(found.smallest, magnitude(tap));
+      found.largest = std::max(found.largest, magnitude(tap));
+    }
+  found.column = std::move(p.column);
+  found.row = std::move(p.row);
+  return found;
+}
+
+std::optional<rank_one> factor_integers(const std::vector<std::int32_t>& taps, extent size) {
+  const std::vector<std::int64_t> wide(taps.begin(), taps.end());
+  const auto exact = exact_product({wide, size});
+  if (!exact) return std::nullopt;
+  product_of<std::int32_t> narrow;
+  const auto fits = [](std::int64_t tap) {
+    return tap == static_cast<std::int64_t>(static_cast<std::int32_t>(tap));
+  };
+  if (!std::all_of(exact->row.begin(), exact->row.end(), fits)) return std::nullopt;  // 2^31
+  narrow.column.assign(exact->column.begin(), exact->column.end());
+  narrow.row.assign(exact->row.begin(), exact->row.end());
+  return with_counts(std::move(narrow));
+}
+
+/// Exactly, where the factors are exact in single precision, too.
+std::optional<rank_one> factor_exactly(const std::vector<double>& taps, extent size) {
+  const auto integers = as_integers(taps);
+  if (!integers) return std::nullopt;
+  const auto exact = exact_product({integers->values, size});
+  if (!exact) return std::nullopt;
+  const auto fits = [](std::int64_t tap) { return std::abs(tap) <= 1 << 24; };
+  if (!std::all_of(exact->row.begin(), exact->row.end(), fits) ||
+      !std::all_of(exact->column.begin(), exact->column.end(), fits))
+    return std::nullopt;
+  product_of<double> found{{exact->column.begin(), exact->column.end()},
+                           {exact->row.begin(), exact->row.end()}};
+  for (double& tap : found.column) tap = std::ldexp(tap, integers->exponent);
+  balance(found);
+  rank_one result = with_counts(std::move(found));
+  if (!std::isfinite(result.largest)) return std::nullopt;
+  return result;
+}
+
+template <class Tap>  // double or complex<double>
+std::optional<rank_one> factor_nearly(const std::vector<Tap>& taps, extent size) {
+  const matrix<Tap> h{taps, size};
+  const auto [k0, l0] = pivot(h);
+  const Tap largest = h(k0, l0);
+  if (largest == Tap{}) return std::nullopt;
+  product_of<Tap> found;
+  for (std::int64_t k = 0; k < size.rows; ++k) found.column.push_back(h(k, l0));
+  for (std::int64_t l = 0; l < size.cols; ++l) found.row.push_back(h(k0, l) / largest);
+  balance(found);
+
+  double error = 0;
+  double error_sum = 0;
+  double sum = 0;
+  for (std::int64_t k = 0; k < size.rows; ++k)
+    for (std::int64_t l = 0; l < size.cols; ++l) {
+      const Tap tap = h(k, l);
+      const Tap column = found.column[static_cast<std::size_t>(k)];
+      const Tap row = found.row[static_cast<std::size_t>(l)];
+      if ((tap == Tap{}) != (column == Tap{} || row == Tap{})) return std::nullopt;
+      if (tap == Tap{}) continue;
+      const double off = std::abs(tap - column * row);
+      error = std::max(error, off / std::abs(tap));
+      error_sum += off;
+      sum += std::abs(tap);
+    }
+  if (!(error_sum <= worst_factor_error * sum))
+    return std::nullopt;  // NaN where a product overflows
+  rank_one result = with_counts(std::move(found));
+  // What the subtraction itself could not see.
+  const double unseen =
+      std::numeric_limits<double>::epsilon() * (std::is_same_v<Tap, double> ? 1 : 4);
+  result.error = error + unseen;
+  result.error_norm1 = error_sum / sum + unseen;
+  return result;
+}
+
+}  // namespace
+
+std::optional<rank_one> factor(const tap_values& taps, extent size) {
+  if (size.rows == 1 || size.cols == 1) return std::nullopt;
+  if (const auto* integers = std::get_if<std::vector<std::int32_t>>(&taps))
+    return factor_integers(*integers, size);
+  if (const auto* reals = std::get_if<std::vector<double>>(&taps)) {
+    if (auto exact = factor_exactly(*reals, size)) return exact;
+    return factor_nearly(*reals, size);
+  }
+  return factor_nearly(std::get<std::vector<std::complex<double>>>(taps), size);
+}
+
+}  // namespace convgpu::detail

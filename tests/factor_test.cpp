@@ -90,7 +90,9 @@ TEST(factor, stays_within_32_bits) {
   for (const integers& taps : {integers{low, low, low, low}, integers{high, low, high, low},
                                integers{high, high, high, high}, integers{low, 0, -high, 0},
                                integers{low, high, low, high}})
-    if (const auto found = factor(taps, {2, 2})) EXPECT_EQ(unfactored<std::int32_t>(*found), taps);
+    if (const auto found = factor(taps, {2, 2})) {
+      EXPECT_EQ(unfactored<std::int32_t>(*found), taps);
+    }
   EXPECT_TRUE(factor(integers{high, high, high, high}, {2, 2}));
   EXPECT_FALSE(factor(integers{high, low, low, high}, {2, 2}));
 }

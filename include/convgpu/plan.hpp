@@ -60,8 +60,8 @@ struct options {
   /// An algorithm's name, such as "cpu/direct", forces that one; empty leaves the choice to the planner.
   std::string algorithm{};
   /// The error a caller can bear, relative to ‖h‖₁·max|x|. Unset: as good as direct summation in the
-  /// same type. 0: algorithms that sum the products directly only; all those of this version do, so that
-  /// each satisfies any tolerance. Must not be negative or NaN.
+  /// same type. 0: algorithms that sum the products directly, or as exactly, only. docs/conventions.md,
+  /// section 11, has the bounds. Must not be negative or NaN.
   std::optional<double> tolerance{};
   /// Threads at most, the caller's own included; 0 for as many as the machine has. Never changes a bit
   /// of the result.

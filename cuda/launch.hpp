@@ -23,8 +23,11 @@ template <class... Parameters>
 void launch(void (*kernel)(Parameters...), std::int64_t blocks, std::size_t shared_bytes,
             cudaStream_t on, const Parameters&... arguments) {
   if (blocks == 0) return;
-  // Grids end at 2^31 − 1 blocks; kernels take a block's further share themselves.
-  constexpr std::int64_t most = 2147483647;
+  // Grids end somewhere, at 2^31 − 1 blocks so far; the blocks there are take the further share themselves.
+  int device = 0;
+  int most = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxGridDimX, device), "cudaDeviceGetAttribute");
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(blocks < most ? blocks : most));
   config.blockDim = dim3(block_threads);

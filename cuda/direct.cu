@@ -52,12 +52,12 @@ __device__ __forceinline__ void slide_down(Sum (&sums)[Rows][Cols], const Sample
 #pragma unroll
     for (int r = 0; r < Rows - 1; ++r)
 #pragma unroll
-      for (int c = 0; c < Cols; ++c) window[r][c] = column[r * pitch + c * warp];
+      for (int c = 0; c < Cols; ++c) window[r][c] = column[direct_tile::offset(r, c, pitch)];
 #pragma unroll down
     for (int m = 0; m < (Known == 0 ? kn : Known); ++m) {
 #pragma unroll
       for (int c = 0; c < Cols; ++c)
-        window[Rows - 1][c] = column[(Rows - 1 + m) * pitch + c * warp];
+        window[Rows - 1][c] = column[direct_tile::offset(Rows - 1 + m, c, pitch)];
       const auto h = tap((Known == 0 ? kn : Known) - 1 - m, l);
       if (h != decltype(h){}) {
 #pragma unroll
@@ -78,26 +78,22 @@ template <int Rows, int Cols, class Sum>
 __device__ __forceinline__ void store_sums(const Sum (&sums)[Rows][Cols], const tile_origin& at,
                                            const image_params& p) {
   constexpr direct_tile shape = direct_tile_for(sizeof(Sum));
-  const int tx = static_cast<int>(threadIdx.x) % warp;
-  const int ty = static_cast<int>(threadIdx.x) / warp;
+  const int pitch = shape.out_cols();
   __syncthreads();  // everybody has read the last chunk: its place is taken by the sums
   auto* const results = reinterpret_cast<Sum*>(dynamic_shared());
 #pragma unroll
   for (int r = 0; r < Rows; ++r)
 #pragma unroll
     for (int c = 0; c < Cols; ++c)
-      results[(ty * Rows + r) * shape.out_cols() + tx + c * warp] = sums[r][c];
+      results[shape.first(thread_of_block(), pitch) + shape.offset(r, c, pitch)] = sums[r][c];
   __syncthreads();
-  store_tile(results, shape.out_cols(), shape.out_rows(), log2_of(shape.out_cols()), at.i, at.j,
-             at.plane, p);
+  store_tile(results, pitch, shape.out_rows(), log2_of(shape.out_cols()), at.i, at.j, at.plane, p);
 }
 
 template <class Sample, class Tap, class Sum>
 __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
     direct_kernel(const __grid_constant__ params<Tap> p, const __grid_constant__ tile_grid grid) {
   constexpr direct_tile shape = direct_tile_for(sizeof(Sum));
-  const int tx = static_cast<int>(threadIdx.x) % warp;
-  const int ty = static_cast<int>(threadIdx.x) / warp;
   auto* const tile = reinterpret_cast<Sample*>(dynamic_shared());
   auto* const taps = reinterpret_cast<Tap*>(
       dynamic_shared() + (shape.samples(p.row.taps, p.col.taps) * sizeof(Sample) + 15) / 16 * 16);
@@ -116,7 +112,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
                   p.col.at(at.j, l0 + ln - 1), at.plane, p);
         load_taps(taps, k0, l0, kn, ln, p);
         __syncthreads();
-        slide_down<0>(sums, tile + ty * shape.rows * pitch + tx, pitch, kn, ln,
+        slide_down<0>(sums, tile + shape.first(thread_of_block(), pitch), pitch, kn, ln,
                       [&](int k, int l) { return taps[k * ln + l]; });
       }
     store_sums(sums, at, p);
@@ -129,8 +125,6 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
                         const __grid_constant__ tile_grid grid) {
   constexpr direct_tile shape = direct_tile_for(sizeof(Sum));
   constexpr int pitch = shape.out_cols() + Extent - 1;
-  const int tx = static_cast<int>(threadIdx.x) % warp;
-  const int ty = static_cast<int>(threadIdx.x) / warp;
   auto* const tile = reinterpret_cast<Sample*>(dynamic_shared());
 
   for (std::int64_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
@@ -140,7 +134,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
     load_tile(tile, pitch, shape.out_rows() + Extent - 1, pitch, p.row.at(at.i, Extent - 1),
               p.col.at(at.j, Extent - 1), at.plane, p);
     __syncthreads();
-    slide_down<Extent>(sums, tile + ty * shape.rows * pitch + tx, pitch, Extent, Extent,
+    slide_down<Extent>(sums, tile + shape.first(thread_of_block(), pitch), pitch, Extent, Extent,
                        [&](int k, int l) { return p.taps[k * Extent + l]; });
     store_sums(sums, at, p);
   }

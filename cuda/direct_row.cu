@@ -32,10 +32,7 @@ struct small_row_params : small_params<Tap, small_filter> {
 template <class Sample, class Sum>
 __device__ __forceinline__ const Sample* run_of(const Sample* line, int lines, int pitch) {
   constexpr row_tile shape = row_tile_for(sizeof(Sum));
-  const int thread = static_cast<int>(threadIdx.x);
-  return lines == 1
-             ? line + thread * spread<shape.outputs>(shape.outputs)
-             : line + thread / warp * pitch + thread % warp * spread<shape.outputs>(shape.outputs);
+  return line + shape.run(thread_of_block(), lines, pitch);
 }
 
 /// One kernel for both ways that taps come: `P` says which.

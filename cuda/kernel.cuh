@@ -20,6 +20,10 @@ template <class T>
   return b < a ? b : a;
 }
 
+__device__ __forceinline__ int thread_of_block() {
+  return static_cast<int>(threadIdx.x);
+}
+
 /// Every access of a kernel to device memory is one of these two, so that they can be counted.
 template <class T>
 __device__ __forceinline__ T load_global(const T* from) {

@@ -45,18 +45,17 @@ __device__ void sum_along(Sum* ring, Sample* lines, const separable_layout& layo
                           const separable_params<Tap>& p) {
   constexpr separable_tile shape = separable_tile_for(sizeof(Sum));
   const int taps = static_cast<int>(p.col.taps);
-  const int line = static_cast<int>(threadIdx.x) / shape.threads_along;
-  const int left = static_cast<int>(threadIdx.x) % shape.threads_along;
+  const int thread = thread_of_block();
+  const int line = shape.line(thread);
   load_tile<shape.outputs>(lines, layout.pitch, count, shape.cols() + taps - 1, row, col, plane, p);
   __syncthreads();
   if (line >= count) return;
   Sum sums[shape.outputs] = {};
-  slide_along_row<shape.outputs>(
-      sums, lines + line * layout.pitch + left * spread<shape.outputs>(shape.outputs), taps,
-      [&](int m) { return p.along[taps - 1 - m]; });
+  slide_along_row<shape.outputs>(sums, lines + shape.run(thread, layout.pitch), taps,
+                                 [&](int m) { return p.along[taps - 1 - m]; });
   Sum* const to = ring + next_in_ring(slot, line, layout.ring_rows) * shape.cols();
 #pragma unroll
-  for (int q = 0; q < shape.outputs; ++q) to[swizzle<Sum>(left * shape.outputs + q)] = sums[q];
+  for (int q = 0; q < shape.outputs; ++q) to[shape.template in_ring<Sum>(thread, q)] = sums[q];
 }
 
 /// A thread's outputs below one another: from the ring's row `slot` on, down one column.
@@ -93,8 +92,8 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
   auto* const lines = reinterpret_cast<Sample*>(dynamic_shared());
   auto* const ring = reinterpret_cast<Sum*>(dynamic_shared() + layout.ring_at);
   auto* const results = reinterpret_cast<Sum*>(dynamic_shared() + layout.results_at);
-  const int column = static_cast<int>(threadIdx.x) % shape.cols();
-  const int first = static_cast<int>(threadIdx.x) / shape.cols() * shape.down();
+  const int column = shape.column(thread_of_block());
+  const int first = shape.first(thread_of_block());
 
   for (std::int64_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
     const std::int64_t j0 = p.cols.first + t % grid.cols * shape.cols();

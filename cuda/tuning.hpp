@@ -48,6 +48,14 @@ struct direct_tile {
     return static_cast<std::size_t>(out_rows() + halo(row_taps)) *
            static_cast<std::size_t>(out_cols() + halo(col_taps));
   }
+  /// Where a thread's first output lies in lines of shared memory, or the first sample that it looks at, and
+  /// how far from there the others do.
+  [[nodiscard]] constexpr int first(int thread, int pitch) const {
+    return thread / warp * rows * pitch + thread % warp;
+  }
+  [[nodiscard]] static constexpr int offset(int r, int c, int pitch) {
+    return r * pitch + c * warp;
+  }
 };
 
 /// 8 × 2 outputs of 4 bytes: 16 sums and 16 samples in registers, and a tile of 64 × 64 outputs, of which a
@@ -84,6 +92,11 @@ struct row_tile {
   [[nodiscard]] constexpr int pitch(int lines, int taps) const {
     const int samples = cols(lines) + taps - 1;
     return samples + samples / outputs;
+  }
+  /// Where in shared memory a thread's run begins, of samples or of sums.
+  [[nodiscard]] constexpr int run(int thread, int lines, int pitch) const {
+    return lines == 1 ? thread * (outputs + 1)
+                      : thread / warp * pitch + thread % warp * (outputs + 1);
   }
 };
 constexpr int row_lines = block_threads / 32;
@@ -124,6 +137,19 @@ struct separable_tile {
   [[nodiscard]] constexpr int cols() const { return threads_along * outputs; }
   /// Outputs of a thread below one another.
   [[nodiscard]] constexpr int down() const { return step / (block_threads / cols()); }
+
+  // Along lines: the thread's line, and its run there, of samples in the lines and of sums in the ring.
+  [[nodiscard]] static constexpr int line(int thread) { return thread / threads_along; }
+  [[nodiscard]] constexpr int run(int thread, int pitch) const {
+    return line(thread) * pitch + thread % threads_along * (outputs + 1);
+  }
+  template <class Sum>
+  [[nodiscard]] constexpr int in_ring(int thread, int q) const {
+    return swizzle<Sum>(thread % threads_along * outputs + q);
+  }
+  // Down columns: the thread's column, and the first of its outputs.
+  [[nodiscard]] constexpr int column(int thread) const { return thread % cols(); }
+  [[nodiscard]] constexpr int first(int thread) const { return thread / cols() * down(); }
 };
 constexpr separable_tile separable_tile_for(std::size_t sum_bytes) {
   if (sum_bytes <= 4) return {.outputs = 8};

@@ -31,11 +31,12 @@ struct tile_origin {
   std::int64_t j;
   std::int64_t plane;
 };
-__device__ __forceinline__ tile_origin origin_of(std::int64_t t, const tile_grid& grid,
+__device__ __forceinline__ tile_origin origin_of(std::uint32_t t, const tile_grid& grid,
                                                  direct_tile shape, const image_params& p) {
-  return {.i = p.rows.first + t / grid.cols % grid.rows * shape.out_rows(),
-          .j = p.cols.first + t % grid.cols * shape.out_cols(),
-          .plane = t / grid.cols / grid.rows};
+  const tile_place place(t, grid);
+  return {.i = p.rows.first + place.row * shape.out_rows(),
+          .j = p.cols.first + place.col * shape.out_cols(),
+          .plane = place.plane};
 }
 
 /// Adds kn × ln products to each of a thread's outputs, of which `corner` is under the first one. `Known` is
@@ -87,7 +88,7 @@ __device__ __forceinline__ void store_sums(const Sum (&sums)[Rows][Cols], const 
     for (int c = 0; c < Cols; ++c)
       results[shape.first(thread_of_block(), pitch) + shape.offset(r, c, pitch)] = sums[r][c];
   __syncthreads();
-  store_tile(results, pitch, shape.out_rows(), log2_of(shape.out_cols()), at.i, at.j, at.plane, p);
+  store_tile(results, pitch, shape.out_rows(), shape.out_cols(), at.i, at.j, at.plane, p);
 }
 
 template <class Sample, class Tap, class Sum>
@@ -98,7 +99,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
   auto* const taps = reinterpret_cast<Tap*>(
       dynamic_shared() + (shape.samples(p.row.taps, p.col.taps) * sizeof(Sample) + 15) / 16 * 16);
 
-  for (std::int64_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
+  for (std::uint32_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
     const tile_origin at = origin_of(t, grid, shape, p);
     Sum sums[shape.rows][shape.cols] = {};
 
@@ -108,8 +109,9 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
         const int ln = static_cast<int>(smaller<std::int64_t>(shape.chunk, p.col.taps - l0));
         const int pitch = shape.out_cols() + ln - 1;
         __syncthreads();  // everybody has read the chunk before
-        load_tile(tile, pitch, shape.out_rows() + kn - 1, pitch, p.row.at(at.i, k0 + kn - 1),
-                  p.col.at(at.j, l0 + ln - 1), at.plane, p);
+        load_tile<shape.wide, shape.deep>(tile, pitch, shape.out_rows() + kn - 1, pitch,
+                                          p.row.at(at.i, k0 + kn - 1), p.col.at(at.j, l0 + ln - 1),
+                                          at.plane, p);
         load_taps(taps, k0, l0, kn, ln, p);
         __syncthreads();
         slide_down<0>(sums, tile + shape.first(thread_of_block(), pitch), pitch, kn, ln,
@@ -127,12 +129,13 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
   constexpr int pitch = shape.out_cols() + Extent - 1;
   auto* const tile = reinterpret_cast<Sample*>(dynamic_shared());
 
-  for (std::int64_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
+  for (std::uint32_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
     const tile_origin at = origin_of(t, grid, shape, p);
     Sum sums[shape.rows][shape.cols] = {};
     __syncthreads();  // everybody has stored the tile before
-    load_tile(tile, pitch, shape.out_rows() + Extent - 1, pitch, p.row.at(at.i, Extent - 1),
-              p.col.at(at.j, Extent - 1), at.plane, p);
+    load_tile<shape.wide, shape.deep>(tile, pitch, shape.out_rows() + Extent - 1, pitch,
+                                      p.row.at(at.i, Extent - 1), p.col.at(at.j, Extent - 1),
+                                      at.plane, p);
     __syncthreads();
     slide_down<Extent>(sums, tile + shape.first(thread_of_block(), pitch), pitch, Extent, Extent,
                        [&](int k, int l) { return p.taps[k * Extent + l]; });
@@ -155,11 +158,12 @@ class direct final : public kernels {
   [[nodiscard]] bool exact_on_integers() const noexcept override { return true; }
   void launch(const image_params& p, void*, cudaStream_t on) const override {
     constexpr direct_tile shape = direct_tile_for(sizeof(Sum));
-    const tile_grid grid = cut(p, shape.out_rows(), shape.out_cols());
-    cuda::launch(direct_kernel<Sample, Tap, Sum>, grid.total,
-                 direct_shared_bytes(shape, sizeof(Sample), sizeof(Tap), sizeof(Sum), p.row.taps,
-                                     p.col.taps),
-                 on, params<Tap>{p, static_cast<const Tap*>(taps_.data())}, grid);
+    const std::size_t shared = direct_shared_bytes(shape, sizeof(Sample), sizeof(Tap), sizeof(Sum),
+                                                   p.row.taps, p.col.taps);
+    for_each_grid(p, shape.out_rows(), shape.out_cols(), [&](const auto& part, const auto& grid) {
+      cuda::launch(direct_kernel<Sample, Tap, Sum>, grid.total, shared, on,
+                   params<Tap>{part, static_cast<const Tap*>(taps_.data())}, grid);
+    });
   }
 
  private:
@@ -178,13 +182,14 @@ class direct_small final : public kernels {
   [[nodiscard]] bool exact_on_integers() const noexcept override { return true; }
   void launch(const image_params& p, void*, cudaStream_t on) const override {
     constexpr direct_tile shape = direct_tile_for(sizeof(Sum));
-    const tile_grid grid = cut(p, shape.out_rows(), shape.out_cols());
-    small_params<Tap, Extent * Extent> with_taps{p, {}};
-    std::copy(taps_.begin(), taps_.end(), with_taps.taps);
-    cuda::launch(
-        direct_small_kernel<Sample, Tap, Sum, Extent>, grid.total,
-        direct_shared_bytes(shape, sizeof(Sample), sizeof(Tap), sizeof(Sum), Extent, Extent), on,
-        with_taps, grid);
+    constexpr std::size_t shared =
+        direct_shared_bytes(shape, sizeof(Sample), sizeof(Tap), sizeof(Sum), Extent, Extent);
+    for_each_grid(p, shape.out_rows(), shape.out_cols(), [&](const auto& part, const auto& grid) {
+      small_params<Tap, Extent * Extent> with_taps{part, {}};
+      std::copy(taps_.begin(), taps_.end(), with_taps.taps);
+      cuda::launch(direct_small_kernel<Sample, Tap, Sum, Extent>, grid.total, shared, on, with_taps,
+                   grid);
+    });
   }
 
  private:
@@ -214,6 +219,9 @@ std::unique_ptr<const kernels> tiled(const detail::request& r) {
 std::string refuse_direct(const detail::request& r) {
   for (const detail::axis* a : {&r.form.row, &r.form.col})
     if (a->stride != 1 || a->dilation != 1) return "its tiles are for strides and dilations of 1";
+  // No tile is smaller.
+  const tile_counts tiles = count_tiles(r.form.row.out, r.form.col.out, 8, 32);
+  if (tiles.cols > most_tiles / tiles.rows) return "more than 2^31 tiles in a plane";
   return {};
 }
 

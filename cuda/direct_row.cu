@@ -44,19 +44,19 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
   const int cols = shape.cols(p.lines);
   auto* const line = reinterpret_cast<Sample*>(dynamic_shared());
 
-  for (std::int64_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
-    const std::int64_t j0 = p.cols.first + t % grid.cols * cols;
-    const std::int64_t i0 = p.rows.first + t / grid.cols % grid.rows * p.lines;
-    const std::int64_t plane = t / grid.cols / grid.rows;
+  for (std::uint32_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
+    const tile_place place(t, grid);
+    const std::int64_t j0 = p.cols.first + place.col * cols;
+    const std::int64_t i0 = p.rows.first + place.row * p.lines;
     Sum sums[shape.outputs] = {};
 
     for (std::int64_t l0 = 0; l0 < p.col.taps; l0 += shape.chunk) {
       const int ln = static_cast<int>(smaller<std::int64_t>(shape.chunk, p.col.taps - l0));
       const int pitch = shape.pitch(p.lines, ln);
       __syncthreads();  // everybody has read the chunk, or stored the tile, before
-      load_tile<shape.outputs>(line, pitch, p.lines, cols + ln - 1, p.row.at(i0, 0),
-                               p.col.at(j0, l0 + ln - 1), plane, p,
-                               p.lines == 1 ? block_threads : warp);
+      load_tile<shape.wide(), shape.deep, shape.outputs>(
+          line, pitch, p.lines, cols + ln - 1, p.row.at(i0, 0), p.col.at(j0, l0 + ln - 1),
+          place.plane, p, p.lines == 1 ? block_threads : warp);
       const Sample* const run = run_of<Sample, Sum>(line, p.lines, pitch);
       if constexpr (small) {
         __syncthreads();
@@ -78,9 +78,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
 #pragma unroll
     for (int q = 0; q < shape.outputs; ++q) mine[q] = sums[q];
     __syncthreads();
-    store_tile<shape.outputs>(
-        results, pitch, p.lines,
-        p.lines == 1 ? log2_of(shape.cols(1)) : log2_of(shape.cols(row_lines)), i0, j0, plane, p);
+    store_tile<shape.outputs>(results, pitch, p.lines, cols, i0, j0, place.plane, p);
   }
 }
 
@@ -97,18 +95,20 @@ class direct_row final : public kernels {
   }
   [[nodiscard]] bool exact_on_integers() const noexcept override { return true; }
   void launch(const image_params& p, void*, cudaStream_t on) const override {
-    const tile_grid grid = cut(p, lines_, shape.cols(lines_));
     const std::size_t shared =
         row_shared_bytes(shape, lines_, sizeof(Sample), sizeof(Tap), sizeof(Sum), p.col.taps);
-    if (small()) {
-      small_row_params<Tap> with_taps{{p, {}}, lines_};
-      std::copy(taps_.begin(), taps_.end(), with_taps.taps);
-      cuda::launch(direct_row_kernel<Sample, Tap, Sum, small_row_params<Tap>>, grid.total, shared,
-                   on, with_taps, grid);
-    } else {
-      cuda::launch(direct_row_kernel<Sample, Tap, Sum, row_params<Tap>>, grid.total, shared, on,
-                   row_params<Tap>{{p, static_cast<const Tap*>(stored_.data())}, lines_}, grid);
-    }
+    for_each_grid(p, lines_, shape.cols(lines_), [&](const auto& part, const auto& grid) {
+      if (small()) {
+        small_row_params<Tap> with_taps{{part, {}}, lines_};
+        std::copy(taps_.begin(), taps_.end(), with_taps.taps);
+        cuda::launch(direct_row_kernel<Sample, Tap, Sum, small_row_params<Tap>>, grid.total, shared,
+                     on, with_taps, grid);
+      } else {
+        cuda::launch(direct_row_kernel<Sample, Tap, Sum, row_params<Tap>>, grid.total, shared, on,
+                     row_params<Tap>{{part, static_cast<const Tap*>(stored_.data())}, lines_},
+                     grid);
+      }
+    });
   }
 
  private:

@@ -12,6 +12,7 @@
 
 #include "params.hpp"
 #include "shared_layout.hpp"
+#include "tuning.hpp"
 
 namespace convgpu::cuda {
 
@@ -51,18 +52,37 @@ __device__ __forceinline__ std::byte* dynamic_shared() {
 #endif
 }
 
-/// Calls f.template operator()<T>() with the element type that numbers of type Number are loaded from or
-/// stored to. The same for a whole launch: one branch outside of loops, in place of a kernel for each.
-template <class Number, class F>
-__device__ __forceinline__ void with_stored_type(dtype type, F&& f) {
-  if constexpr (detail::is_complex_type<Number>) {
-    f.template operator()<Number>();
-  } else if constexpr (std::is_same_v<Number, float>) {
+/// Calls f.template operator()<T>() with the element type that samples are loaded from: one branch outside of
+/// loops, the same for a whole launch, in place of a kernel for each.
+template <class Sample, class F>
+__device__ __forceinline__ void with_loaded_type(dtype type, F&& f) {
+  if constexpr (detail::is_complex_type<Sample> || std::is_same_v<Sample, std::int64_t>) {
+    f.template operator()<Sample>();
+  } else if constexpr (std::is_same_v<Sample, float>) {
     switch (type) {
       case dtype::f16: return f.template operator()<f16>();
       case dtype::bf16: return f.template operator()<bf16>();
       default: return f.template operator()<float>();
     }
+  } else {
+    switch (type) {
+      case dtype::u8: return f.template operator()<std::uint8_t>();
+      case dtype::i8: return f.template operator()<std::int8_t>();
+      case dtype::u16: return f.template operator()<std::uint16_t>();
+      case dtype::i16: return f.template operator()<std::int16_t>();
+      case dtype::i32:
+        if constexpr (std::is_same_v<Sample, double>) return f.template operator()<std::int32_t>();
+        [[fallthrough]];
+      default: return f.template operator()<Sample>();
+    }
+  }
+}
+
+/// The same for the type of element that sums are stored as.
+template <class Sum, class F>
+__device__ __forceinline__ void with_stored_type(dtype type, F&& f) {
+  if constexpr (detail::is_complex_type<Sum> || std::is_same_v<Sum, float>) {
+    with_loaded_type<Sum>(type, f);
   } else {
     switch (type) {
       case dtype::u8: return f.template operator()<std::uint8_t>();
@@ -80,54 +100,102 @@ __device__ __forceinline__ void with_stored_type(dtype type, F&& f) {
 /// x̃[row …][col …], rows × cols samples of one plane, into shared memory with lines `pitch` apart and spread
 /// by `Group`, by all threads of the block, `across` of them side by side. Borders are resolved here, by a
 /// branch that is the same for the whole block, and nowhere else. The caller synchronises.
-template <int Group = 0, class Sample>
-__device__ void load_tile(Sample* tile, int pitch, int rows, int cols, std::int64_t row,
-                          std::int64_t col, std::int64_t plane, const image_params& p,
-                          int across = warp) {
+///
+/// A thread asks for Deep × Wide samples before it waits for the first: memory answers late, but many at once.
+/// Integers, and what must be converted, half of Wide: the other registers are needed for that.
+template <int Wide, int Deep, int Group = 0, class Sample>
+__device__ __forceinline__ void load_tile(Sample* tile, int pitch, int rows, int cols,
+                                          std::int64_t row, std::int64_t col, std::int64_t plane,
+                                          const image_params& p, int across = warp) {
   const bool inside = row >= 0 && col >= 0 && row + rows <= p.row.in && col + cols <= p.col.in;
-  const int left = static_cast<int>(threadIdx.x) % across;
-  const int first = static_cast<int>(threadIdx.x) / across;
-  const int step = static_cast<int>(blockDim.x) / across;
-  with_stored_type<Sample>(p.in.type, [&]<class In>() {
+  const int left = thread_of_block() % across;
+  const int first = thread_of_block() / across;
+  const int step = block_threads / across;
+  with_loaded_type<Sample>(p.in.type, [&]<class In>() {
+    constexpr bool plenty = std::is_same_v<In, Sample> && !std::is_integral_v<In>;
+    constexpr int deep = plenty ? Deep : 1;
+    constexpr int wide = plenty ? Wide : (Wide + 1) / 2;
     const In* const from = static_cast<const In*>(p.in.data) + plane * p.in.step.plane;
-    for (int r = first; r < rows; r += step) {
-      Sample* const to = tile + r * pitch;
-      if (inside) {
-        const In* const line = from + (row + r) * p.in.step.row + col * p.in.step.col;
-#pragma unroll 4
-        for (int c = left; c < cols; c += across)
-          to[spread<Group>(c)] = detail::number<Sample>(load_global(line + c * p.in.step.col));
-      } else {
+    if (inside) {
+      const std::int64_t down = step * p.in.step.row;
+      const std::int64_t right = across * p.in.step.col;
+      const In* line = from + (row + first) * p.in.step.row + (col + left) * p.in.step.col;
+      Sample* to = tile + first * pitch + spread<Group>(left);
+#pragma unroll 1
+      for (int r = first; r < rows; r += deep * step) {
+        const In* at = line;
+        Sample* put = to;
+#pragma unroll 1
+        for (int c = left; c < cols; c += wide * across) {
+          In asked_for[deep][wide] = {};
+#pragma unroll
+          for (int d = 0; d < deep; ++d)
+#pragma unroll
+            for (int w = 0; w < wide; ++w)
+              if (r + d * step < rows && c + w * across < cols)
+                asked_for[d][w] = load_global(at + d * down + w * right);
+#pragma unroll
+          for (int d = 0; d < deep; ++d)
+#pragma unroll
+            for (int w = 0; w < wide; ++w)
+              if (r + d * step < rows && c + w * across < cols)
+                put[d * step * pitch + w * spread<Group>(across)] =
+                    detail::number<Sample>(asked_for[d][w]);
+          at += wide * right;
+          put += wide * spread<Group>(across);
+        }
+        line += deep * down;
+        to += deep * step * pitch;
+      }
+    } else {
+      for (int r = first; r < rows; r += step) {
         const std::int64_t source = detail::border_index(p.border, row + r, p.row.in);
         for (int c = left; c < cols; c += across) {
           const std::int64_t at =
               source < 0 ? -1 : detail::border_index(p.border, col + c, p.col.in);
-          to[spread<Group>(c)] = at < 0 ? detail::border_value<Sample>(p.outside_re, p.outside_im)
-                                        : detail::number<Sample>(load_global(
-                                              from + source * p.in.step.row + at * p.in.step.col));
+          tile[r * pitch + spread<Group>(c)] =
+              at < 0 ? detail::border_value<Sample>(p.outside_re, p.outside_im)
+                     : detail::number<Sample>(
+                           load_global(from + source * p.in.step.row + at * p.in.step.col));
         }
       }
     }
   });
 }
 
-/// rows × 2^log2_cols outputs of a tile, from shared memory where lines of them lie `pitch` apart and spread
-/// by `Group`, by all threads of the block. The type of the output is asked for once for all of them.
+/// rows × cols outputs of a tile, from shared memory where lines of them lie `pitch` apart and spread by
+/// `Group`, by all threads of the block. `cols` is a power of two. The type of the output is asked for once
+/// for all of them.
 template <int Group = 0, class Sum>
-__device__ void store_tile(const Sum* tile, int pitch, int rows, int log2_cols, std::int64_t i0,
-                           std::int64_t j0, std::int64_t plane, const image_params& p) {
+__device__ __forceinline__ void store_tile(const Sum* tile, int pitch, int rows, int cols,
+                                           std::int64_t i0, std::int64_t j0, std::int64_t plane,
+                                           const image_params& p) {
+  const int across = smaller(cols, block_threads);
+  const int left = thread_of_block() % across;
+  const int first = thread_of_block() / across;
+  const int step = block_threads / across;
+  const int last_row = static_cast<int>(smaller<std::int64_t>(rows, p.rows.last - i0));
+  const int last_col = static_cast<int>(smaller<std::int64_t>(cols, p.cols.last - j0));
   with_stored_type<Sum>(p.out.type, [&]<class Out>() {
-    Out* const to = static_cast<Out*>(p.out.data) + plane * p.out.step.plane;
+    [[maybe_unused]] constexpr int together =
+        std::is_same_v<Out, Sum> ? 4 : 1;  // conversions are long enough once
+    Out* line = static_cast<Out*>(p.out.data) + plane * p.out.step.plane +
+                (i0 + first) * p.out.step.row + (j0 + left) * p.out.step.col;
+    const Sum* from = tile + first * pitch + spread<Group>(left);
+    const std::int64_t down = step * p.out.step.row;
+    const std::int64_t right = across * p.out.step.col;
+#pragma unroll together
+    for (int r = first; r < last_row; r += step) {
+      Out* at = line;
+      const Sum* value = from;
 #pragma unroll 1
-    for (int n = static_cast<int>(threadIdx.x); n < rows << log2_cols;
-         n += static_cast<int>(blockDim.x)) {
-      const int r = n >> log2_cols;
-      const int c = n - (r << log2_cols);
-      const std::int64_t i = i0 + r;
-      const std::int64_t j = j0 + c;
-      if (i < p.rows.last && j < p.cols.last)
-        store_global(to + i * p.out.step.row + j * p.out.step.col,
-                     detail::element_of<Out>(tile[r * pitch + spread<Group>(c)], p.policy));
+      for (int c = left; c < last_col; c += across) {
+        store_global(at, detail::element_of<Out>(*value, p.policy));
+        at += right;
+        value += spread<Group>(across);
+      }
+      line += down;
+      from += step * pitch;
     }
   });
 }

@@ -5,6 +5,7 @@
 #include <convgpu/detail/normal_form.hpp>
 #include <convgpu/types.hpp>
 #include <convgpu/view.hpp>
+#include <cstddef>
 #include <cstdint>
 
 namespace convgpu::cuda {
@@ -43,17 +44,73 @@ struct small_params : image_params {
   Tap taps[Most];
 };
 
-/// How a launch is cut into tiles, one for a block at a time.
-struct tile_grid {
-  std::int64_t rows;  // tiles along each axis
-  std::int64_t cols;
-  std::int64_t total;  // times planes
+/// Division by a number that is known when a kernel is launched: a product and a shift for dividends below 2^31
+/// (Granlund and Montgomery, Division by invariant integers using multiplication, 1994).
+struct divisor {
+  std::uint32_t value;
+  std::uint32_t factor;  // 2^(31 + shift) / value, rounded up
+  int shift;             // smallest with value <= 2^shift
+
+  constexpr explicit divisor(std::uint32_t by) : value(by), factor(0), shift(0) {
+    while (shift < 31 && (std::uint32_t{1} << shift) < by) ++shift;
+    factor = static_cast<std::uint32_t>(((std::uint64_t{1} << (31 + shift)) + by - 1) / by);
+  }
+  [[nodiscard]] constexpr std::uint32_t quotient(std::uint32_t dividend) const {
+    return static_cast<std::uint32_t>(std::uint64_t{dividend} * factor >> 31 >> shift);
+  }
 };
 
-[[nodiscard]] constexpr tile_grid cut(const image_params& p, int tile_rows, int tile_cols) {
-  const std::int64_t rows = (p.rows.last - p.rows.first + tile_rows - 1) / tile_rows;
-  const std::int64_t cols = (p.cols.last - p.cols.first + tile_cols - 1) / tile_cols;
-  return {.rows = rows, .cols = cols, .total = rows * cols * p.planes};
+/// How a launch is cut into tiles, one for a block at a time: rows and columns of them in each plane.
+struct tile_grid {
+  divisor rows;
+  divisor cols;
+  std::uint32_t total;
+};
+
+/// Where tile `t` of a grid lies.
+struct tile_place {
+  std::int64_t plane;
+  std::int64_t row;  // in tiles
+  std::int64_t col;
+
+  constexpr tile_place(std::uint32_t t, const tile_grid& grid) {
+    const std::uint32_t line = grid.cols.quotient(t);
+    col = t - line * grid.cols.value;
+    plane = grid.rows.quotient(line);
+    row = line - static_cast<std::uint32_t>(plane) * grid.rows.value;
+  }
+};
+
+/// Tiles in a grid at most.
+constexpr std::int64_t most_tiles = 2147483647;
+
+/// Tiles of a plane along each axis.
+struct tile_counts {
+  std::int64_t rows;
+  std::int64_t cols;
+};
+[[nodiscard]] constexpr tile_counts count_tiles(std::int64_t rows, std::int64_t cols, int tile_rows,
+                                                int tile_cols) {
+  return {.rows = (rows + tile_rows - 1) / tile_rows, .cols = (cols + tile_cols - 1) / tile_cols};
+}
+
+/// Calls f(part of p, its grid) for as many planes at once as make one grid; those of a plane must do.
+template <class F>
+void for_each_grid(const image_params& p, int tile_rows, int tile_cols, F&& f) {
+  const tile_counts tiles =
+      count_tiles(p.rows.last - p.rows.first, p.cols.last - p.cols.first, tile_rows, tile_cols);
+  if (tiles.rows == 0 || tiles.cols == 0) return;
+  const std::int64_t at_once = most_tiles / (tiles.rows * tiles.cols);
+  for (std::int64_t plane = 0; plane < p.planes; plane += at_once) {
+    image_params part = p;
+    part.planes = p.planes - plane < at_once ? p.planes - plane : at_once;
+    for (device_array* a : {&part.in, &part.out})
+      a->data = static_cast<std::byte*>(a->data) +
+                plane * a->step.plane * static_cast<std::int64_t>(size_of(a->type));
+    f(part, tile_grid{.rows = divisor(static_cast<std::uint32_t>(tiles.rows)),
+                      .cols = divisor(static_cast<std::uint32_t>(tiles.cols)),
+                      .total = static_cast<std::uint32_t>(tiles.rows * tiles.cols * part.planes)});
+  }
 }
 
 }  // namespace convgpu::cuda

@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
     const std::int64_t i = p.rows.first + n / cols % rows;
     const std::int64_t plane = n / cols / rows;
     Sum sum{};
-    with_stored_type<Sample>(p.in.type, [&]<class In>() {
+    with_loaded_type<Sample>(p.in.type, [&]<class In>() {
       const In* const from = static_cast<const In*>(p.in.data) + plane * p.in.step.plane;
       for (std::int64_t k = 0; k < p.row.taps; ++k) {
         const std::int64_t r = detail::border_index(p.border, p.row.at(i, k), p.row.in);

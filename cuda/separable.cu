@@ -47,7 +47,8 @@ __device__ void sum_along(Sum* ring, Sample* lines, const separable_layout& layo
   const int taps = static_cast<int>(p.col.taps);
   const int thread = thread_of_block();
   const int line = shape.line(thread);
-  load_tile<shape.outputs>(lines, layout.pitch, count, shape.cols() + taps - 1, row, col, plane, p);
+  load_tile<shape.wide(), shape.deep, shape.outputs>(lines, layout.pitch, count,
+                                                     shape.cols() + taps - 1, row, col, plane, p);
   __syncthreads();
   if (line >= count) return;
   Sum sums[shape.outputs] = {};
@@ -95,10 +96,10 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
   const int column = shape.column(thread_of_block());
   const int first = shape.first(thread_of_block());
 
-  for (std::int64_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
-    const std::int64_t j0 = p.cols.first + t % grid.cols * shape.cols();
-    const std::int64_t i0 = p.rows.first + t / grid.cols % grid.rows * p.strip;
-    const std::int64_t plane = t / grid.cols / grid.rows;
+  for (std::uint32_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
+    const tile_place place(t, grid);
+    const std::int64_t j0 = p.cols.first + place.col * shape.cols();
+    const std::int64_t i0 = p.rows.first + place.row * p.strip;
     const int rows = static_cast<int>(smaller<std::int64_t>(p.strip, p.rows.last - i0));
     const std::int64_t row = p.row.at(i0, row_taps - 1);
     const std::int64_t col = p.col.at(j0, p.col.taps - 1);
@@ -107,14 +108,14 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
     int filled = 0;
     for (; filled < row_taps - 1; filled += shape.step) {
       const int count = smaller(shape.step, row_taps - 1 - filled);
-      sum_along<Sample, Tap>(ring, lines, layout, filled, count, row + filled, col, plane, p);
+      sum_along<Sample, Tap>(ring, lines, layout, filled, count, row + filled, col, place.plane, p);
       __syncthreads();  // everybody has read the lines
     }
     int top = 0;  // the ring's row under the first output of the step
     for (int done = 0; done < rows; done += shape.step) {
       const int count = smaller(shape.step, rows - done);
       sum_along<Sample, Tap>(ring, lines, layout, next_in_ring(top, row_taps - 1, layout.ring_rows),
-                             count, row + row_taps - 1 + done, col, plane, p);
+                             count, row + row_taps - 1 + done, col, place.plane, p);
       __syncthreads();  // the ring is full, and the last step's results are stored
       Sum sums[shape.down()] = {};
       sum_down(sums, ring + swizzle<Sum>(column), shape.cols(),
@@ -122,7 +123,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
 #pragma unroll
       for (int v = 0; v < shape.down(); ++v) results[(first + v) * shape.cols() + column] = sums[v];
       __syncthreads();  // the results are there, and everybody has read the ring
-      store_tile(results, shape.cols(), count, log2_of(shape.cols()), i0 + done, j0, plane, p);
+      store_tile(results, shape.cols(), count, shape.cols(), i0 + done, j0, place.plane, p);
       top = next_in_ring(top, shape.step, layout.ring_rows);
     }
   }
@@ -169,12 +170,13 @@ class fused final : public kernels {
   void launch(const image_params& p, void*, cudaStream_t on) const override {
     const std::int64_t across =
         (p.cols.last - p.cols.first + shape.cols() - 1) / shape.cols() * p.planes;
-    separable_params<Tap> with_taps{p, {}, {}, {}};
-    with_taps.strip = separable_strip(p.rows.last - p.rows.first, across, multiprocessors_);
-    std::copy(column_.begin(), column_.end(), with_taps.down);
-    std::copy(row_.begin(), row_.end(), with_taps.along);
-    const tile_grid grid = cut(p, with_taps.strip, shape.cols());
-    cuda::launch(separable_kernel<Sample, Tap, Sum>, grid.total, shared_, on, with_taps, grid);
+    const int strip = separable_strip(p.rows.last - p.rows.first, across, multiprocessors_);
+    for_each_grid(p, strip, shape.cols(), [&](const auto& part, const auto& grid) {
+      separable_params<Tap> with_taps{part, strip, {}, {}};
+      std::copy(column_.begin(), column_.end(), with_taps.down);
+      std::copy(row_.begin(), row_.end(), with_taps.along);
+      cuda::launch(separable_kernel<Sample, Tap, Sum>, grid.total, shared_, on, with_taps, grid);
+    });
   }
 
  private:
@@ -246,8 +248,7 @@ class two_passes final : public kernels {
 }  // namespace
 
 std::string refuse_separable(const detail::request& r) {
-  for (const detail::axis* a : {&r.form.row, &r.form.col})
-    if (a->stride != 1 || a->dilation != 1) return "its tiles are for strides and dilations of 1";
+  if (std::string reason = refuse_direct(r); !reason.empty()) return reason;
   if (std::string reason = detail::refuse_separable(r); !reason.empty()) return reason;
   if (with_sum_types(r, []<class Sample, class Tap, class Sum>() {
         return sizeof(Sum) == 16 && !detail::is_complex_type<Sum>;

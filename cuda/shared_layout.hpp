@@ -9,12 +9,6 @@ namespace convgpu::cuda {
 
 constexpr int warp = 32;
 
-[[nodiscard]] constexpr int log2_of(int power_of_two) {
-  int exponent = 0;
-  while (power_of_two >> exponent > 1) ++exponent;
-  return exponent;
-}
-
 /// Column c of a line from which each thread wants a run of `Group` samples. Neighbouring threads read Group
 /// apart, which is a few banks only; one place left free after each run spreads them over all. 0: dense.
 template <int Group>

@@ -19,12 +19,14 @@ namespace convgpu::cuda {
 constexpr int block_threads = 256;
 
 /// Blocks that a multiprocessor must have registers for, of the 65536 that all architectures have: 64 each
-/// with four blocks, which covers the latency of loads with 32 warps. Sums in f64 get 128, for they are
-/// loaded from and stored to eight types.
+/// with four blocks, which covers the latency of loads with 32 warps. Sums in f64 get 128 and those in 64-bit
+/// integers 80, for they are loaded from and stored to many types.
 template <class Sum>
-constexpr int blocks_at_once = std::is_same_v<Sum, double> ? 2 : 4;
+constexpr int blocks_at_once = std::is_same_v<Sum, double>         ? 2
+                               : std::is_same_v<Sum, std::int64_t> ? 3
+                                                                   : 4;
 template <class Sum>
-constexpr int registers_at_most = 65536 / (block_threads * blocks_at_once<Sum>);
+constexpr int registers_at_most = 65536 / (block_threads * blocks_at_once<Sum>) / 8 * 8;
 
 /// cuda/direct. A thread makes `rows` outputs below one another, so that a column of samples read once feeds
 /// all of them, and `cols` a warp's width apart, so that neighbouring threads read neighbouring samples: no
@@ -33,8 +35,11 @@ struct direct_tile {
   int rows;
   int cols;
   int chunk;  // taps along each axis that are worked off with one load
+  int deep;
 
   static constexpr int warps = block_threads / 32;
+  /// Samples that a thread asks for at a time: all of a line's, for `deep` of the lines of its warp.
+  static constexpr int wide = 3;
   [[nodiscard]] constexpr int out_rows() const { return warps * rows; }
   [[nodiscard]] constexpr int out_cols() const { return 32 * cols; }
   /// Products for each read of shared memory: `rows`·`cols` from `cols` samples and a tap.
@@ -62,10 +67,13 @@ struct direct_tile {
 /// 7x7 filter reads (70/64)² = 1.2 times as many samples. Wider sums take half as many outputs each time, for
 /// the same registers and shared memory. With chunks of 32 (16) taps no tile outgrows the 48 KiB that every
 /// device has without being asked.
+///
+/// Nine samples of 4 bytes for each thread of 32 warps are 36 KiB on their way to a multiprocessor, where the
+/// bandwidth of an H200 times its latency wants about 20; fewer of the wider ones are as many bytes.
 constexpr direct_tile direct_tile_for(std::size_t sum_bytes) {
-  if (sum_bytes <= 4) return {.rows = 8, .cols = 2, .chunk = 32};
-  if (sum_bytes <= 8) return {.rows = 4, .cols = 2, .chunk = 16};
-  return {.rows = 4, .cols = 1, .chunk = 16};
+  if (sum_bytes <= 4) return {.rows = 8, .cols = 2, .chunk = 32, .deep = 3};
+  if (sum_bytes <= 8) return {.rows = 4, .cols = 2, .chunk = 16, .deep = 2};
+  return {.rows = 4, .cols = 1, .chunk = 16, .deep = 1};
 }
 
 /// Shared memory of cuda/direct: the tile and the taps it is worked off with, or, after them, the sums.
@@ -87,6 +95,9 @@ constexpr std::size_t direct_shared_bytes(direct_tile t, std::size_t sample, std
 struct row_tile {
   int outputs;
   int chunk;  // taps that are worked off with one load
+  static constexpr int deep = 1;
+  /// Asked for at a time: half a run, and a part of the halo.
+  [[nodiscard]] constexpr int wide() const { return outputs / 2 + 1; }
 
   [[nodiscard]] constexpr int cols(int lines) const { return block_threads / lines * outputs; }
   [[nodiscard]] constexpr int pitch(int lines, int taps) const {
@@ -132,6 +143,9 @@ constexpr int small_filter = 64;
 struct separable_tile {
   int outputs;  // of a thread along a line
   static constexpr int step = 16;
+  /// Asked for at a time: the two lines that a warp has of a step, halo included for up to 33 taps.
+  static constexpr int deep = 2;
+  [[nodiscard]] constexpr int wide() const { return cols() / 32 + 1; }
   static constexpr int threads_along = block_threads / step;
 
   [[nodiscard]] constexpr int cols() const { return threads_along * outputs; }

@@ -80,7 +80,8 @@ CONVGPU_HOST_DEVICE inline float rounded_to_odd(double value) noexcept {
 template <class Out, class Sum>
 CONVGPU_HOST_DEVICE Out element_of(Sum sum, overflow policy) noexcept {
   if constexpr (std::is_same_v<Out, f16> || std::is_same_v<Out, bf16>) {
-    return Out(rounded_to_odd(static_cast<double>(sum)));
+    if constexpr (std::is_same_v<Sum, float>) return Out(sum);
+    else return Out(rounded_to_odd(static_cast<double>(sum)));
   } else if constexpr (is_complex_type<Out>) {
     using part = typename Out::value_type;
     return {static_cast<part>(sum.real()), static_cast<part>(sum.imag())};

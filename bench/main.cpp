@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// convgpu_bench [--threads=N] [Google Benchmark's options]: every algorithm of every backend, on every
+// convgpu_bench [--threads=N] [--seconds=N] [Google Benchmark's options]: every algorithm of every backend, on every
 // problem of problems.txt that is for it. Results are checked before they are timed; the program fails
 // where one is wrong. One "iteration" of Google Benchmark is the median of many runs.
 
 #include <benchmark/benchmark.h>
 
+#include <charconv>
+#include <chrono>
 #include <convgpu/convgpu.hpp>
 #include <iostream>
 #include <map>
@@ -12,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <vector>
 
@@ -37,17 +40,27 @@ device device_of(const std::string& backend) {
   return backend == "cpu" ? device::cpu() : device::cuda();
 }
 
+/// Options of this program.
+struct settings {
+  int threads = 1;  ///< of the CPU's algorithms
+  int seconds = 0;  ///< after which no more problems are begun; 0 for no end
+};
+
 /// What the problems of one run of the program share.
 class session {
  public:
-  session(std::vector<backend_info> backends, int threads)
-      : backends_(std::move(backends)), threads_(threads) {}
+  session(std::vector<backend_info> backends, settings how)
+      : backends_(std::move(backends)), how_(how) {}
 
   void run(benchmark::State& state, const task& t, const contender& a) {
+    if (how_.seconds > 0 &&
+        std::chrono::steady_clock::now() > begin_ + std::chrono::seconds(how_.seconds))
+      return state.SkipWithError("left out: the time is over");
     try {
       const std::vector<float> filter = make_filter(t);
-      const plan p(t.problem, filter,
-                   {.device = device_of(a.backend), .algorithm = a.name, .max_threads = threads_});
+      const plan p(
+          t.problem, filter,
+          {.device = device_of(a.backend), .algorithm = a.name, .max_threads = how_.threads});
       place& at = place_for(t, a.backend);
       prepare(t, a.backend);
       at.load(input_, t.out_bytes());
@@ -66,7 +79,7 @@ class session {
         return state.SkipWithError(("wrong result: " + wrong).c_str());
       }
       const timing time = repeat([&] { return at.seconds(once); });
-      report(state, t, at, time);
+      report(state, t, a, at, time);
     } catch (const unsupported& e) {
       state.SkipWithError(("refused: " + std::string(e.what())).c_str());
     } catch (const std::bad_alloc&) {
@@ -116,7 +129,8 @@ class session {
 
   /// The least that is to be read and written, and the multiply-adds of direct summation, over the time:
   /// an algorithm that needs fewer comes out beyond the limit, which is its merit.
-  void report(benchmark::State& state, const task& t, place& at, const timing& time) {
+  void report(benchmark::State& state, const task& t, const contender& a, place& at,
+              const timing& time) {
     for (auto _ : state) state.SetIterationTime(time.median);
     const auto bytes = static_cast<double>(t.in_bytes() + t.out_bytes());
     const double outputs = static_cast<double>(output_extent(t.problem).count()) *
@@ -130,7 +144,7 @@ class session {
     counters["most_us"] = time.most * 1e6;
     counters["runs"] = static_cast<double>(time.samples);
     if (t.where == purpose::check) return;
-    if (threads_ == 1 || at.where() == memory::device) {  // memcpy has one thread
+    if (how_.threads == 1 || a.backend != "cpu") {  // memcpy has one thread
       timing& copy = copies_[{&at, t.in_bytes(), t.out_bytes()}];
       if (copy.samples == 0)
         copy = repeat([&] { return at.copy_seconds(t.in_bytes(), t.out_bytes()); });
@@ -142,7 +156,8 @@ class session {
   }
 
   std::vector<backend_info> backends_;
-  int threads_;
+  settings how_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   bool all_right_ = true;
   std::map<std::pair<std::string, bool>, std::unique_ptr<place>> places_;
   std::map<std::tuple<place*, std::size_t, std::size_t>, timing> copies_;
@@ -151,36 +166,36 @@ class session {
   extent stride_;
 };
 
-/// The N of --threads=N among what Google Benchmark left over; none for anything else.
-std::optional<int> parse_threads(int argc, char** argv) {
-  constexpr std::string_view option = "--threads=";
-  int threads = 1;
+/// Those among what Google Benchmark left over; none if there is anything else.
+std::optional<settings> parse(int argc, char** argv) {
+  settings s;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
-    if (!argument.starts_with(option)) return std::nullopt;
-    try {
-      threads = std::stoi(std::string(argument.substr(option.size())));
-    } catch (const std::exception&) {
+    const auto equals = argument.find('=');
+    const std::string_view name = argument.substr(0, equals);
+    int& value = name == "--threads" ? s.threads : s.seconds;
+    if ((name != "--threads" && name != "--seconds") || equals == argument.npos)
       return std::nullopt;
-    }
-    if (threads < 1) return std::nullopt;
+    const char* const end = argument.data() + argument.size();
+    const auto [stop, error] = std::from_chars(argument.data() + equals + 1, end, value);
+    if (error != std::errc() || stop != end || value < 1) return std::nullopt;
   }
-  return threads;
+  return s;
 }
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
-  const std::optional<int> threads = parse_threads(argc, argv);
-  if (!threads) {
-    std::cerr << "usage: convgpu_bench [--threads=N] [--benchmark_…]\n";
+  const std::optional<settings> how = parse(argc, argv);
+  if (!how) {
+    std::cerr << "usage: convgpu_bench [--threads=N] [--seconds=N] [--benchmark_…]\n";
     return 2;
   }
   const std::vector<backend_info> backends = convgpu::backends();
   const std::vector<task> tasks = read_tasks(CONVGPU_BENCH_PROBLEMS);
-  session all(backends, *threads);
+  session all(backends, *how);
 
   benchmark::AddCustomContext("convgpu", std::string(version()));
-  benchmark::AddCustomContext("cpu threads", std::to_string(*threads));
+  benchmark::AddCustomContext("cpu threads", std::to_string(how->threads));
   for (const backend_info& b : backends) {
     benchmark::AddCustomContext(b.name, b.unavailable.empty() ? b.devices.front() : b.unavailable);
     if (!b.unavailable.empty()) continue;

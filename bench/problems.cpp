@@ -78,8 +78,11 @@ bool task::suits(const std::string& backend) const {
 }
 
 std::string task::title(const std::string& algorithm) const {
+  const std::string special = where == purpose::host    ? "/host"
+                              : where == purpose::check ? "/check"
+                                                        : "";
   return algorithm + "/" + std::string(to_string(problem.types.in)) + "/" + name + "/" +
-         std::string(to_string(problem.border.kind())) + (where == purpose::host ? "/host" : "");
+         std::string(to_string(problem.border.kind())) + special;
 }
 
 std::size_t task::in_bytes() const {

@@ -237,13 +237,21 @@ build_all() {
 
   # Only what is run below: the rest of the tests need no GPU.
   local wanted=(convgpu convgpu_cuda convgpu_tests convgpu_gpu_tests convgpu_bench example_06_cuda) there=() target
-  local all
+  local all keep_going=(-k) status
+  [[ $generator == Ninja ]] && keep_going=(-k 0)
   all=$(within cmake --build "$build" --target help)
   for target in "${wanted[@]}"; do
     grep -qE "(^|[ .])$target(:|\$)" <<<"$all" && there+=("$target")
   done
-  within cmake --build "$build" --parallel "$cores" --target "${there[@]}" || return
+  # What can be built is, and is run, even if something else cannot; nothing that is old.
+  rm -f "$build"/{tests,bench,examples}/{convgpu_tests,convgpu_gpu_tests,convgpu_bench,example_06_cuda}
+  within cmake --build "$build" --parallel "$cores" --target "${there[@]}" -- "${keep_going[@]}"
+  status=$?
   built=yes
+  if ((status != 0)); then
+    reason=$(grep -m 1 -E 'error:|error #|Error [0-9]|undefined reference' "$logs/build.log")
+    return $status
+  fi
   # Some containers have a GPU and no nvidia-smi.
   if [[ -z $gpu ]] && within "$build/examples/example_06_cuda" | grep -q '^frame 3'; then
     gpu="a GPU, by what name nvidia-smi does not say"

@@ -59,6 +59,19 @@ constexpr std::size_t direct_shared_bytes(direct_tile t, std::size_t sample, std
   return loaded > results ? loaded : results;
 }
 
+/// Host data: how much of it is copied at once, and how many such chunks are on their way in each direction.
+struct staging_limits {
+  std::size_t chunk_bytes;
+  int chunks;
+};
+
+/// 4 MiB take 80 µs at the 50 GB/s of a PCIe 5 bus, many times what the calls for a chunk cost, and only the
+/// first and the last one of a large image have nothing to overlap with. Of three, one can be filled by the
+/// host while one is copied, and the third keeps the bus busy when the host is late. 24 MiB in all, so that
+/// page-locked memory, which the system cannot take back, stays little.
+constexpr staging_limits default_staging{.chunk_bytes = std::size_t{4} << 20, .chunks = 3};
+static_assert(default_staging.chunks >= 2);  // else copies would wait for the host, and it for them
+
 constexpr std::size_t shared_everywhere = 48 * 1024;
 static_assert(direct_tile_for(4).products_per_read() >= 4);
 static_assert(direct_shared_bytes(direct_tile_for(4), 4, 4, 4, 1 << 20, 1 << 20) <=

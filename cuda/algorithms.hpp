@@ -5,6 +5,7 @@
 #include <convgpu/detail/backend.hpp>
 
 #include "params.hpp"
+#include "tuning.hpp"
 
 struct CUstream_st;
 
@@ -46,5 +47,9 @@ class kernels {
 /// The way of the data to such kernels and back.
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_runnable(
     const detail::request& r, std::unique_ptr<const kernels> (*make)(const detail::request&));
+/// With other chunks of host data.
+[[nodiscard]] std::unique_ptr<const detail::runnable> make_runnable(
+    const detail::request& r, std::unique_ptr<const kernels> (*make)(const detail::request&),
+    staging_limits limits);
 
 }  // namespace convgpu::cuda

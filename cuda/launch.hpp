@@ -13,10 +13,13 @@
 
 namespace convgpu::cuda {
 
-/// Throws what a CUDA call's failure means: std::bad_alloc where memory ran out, else cuda_error with the
-/// call's name, its place and the runtime's words. The runtime's own record of the error is cleared.
+/// Throws cuda_error for a CUDA call's failure, with the call's name, its place and the runtime's words. The
+/// runtime's own record of the error is cleared.
 void check(cudaError_t status, const char* call, const char* file = __builtin_FILE(),
            int line = __builtin_LINE());
+/// The same for calls that allocate memory: std::bad_alloc where there is no more.
+void check_allocation(cudaError_t status, const char* call, const char* file = __builtin_FILE(),
+                      int line = __builtin_LINE());
 
 /// kernel<<<blocks, block_threads, shared_bytes, stream>>>(arguments…), checked. Nothing to do is nothing done.
 template <class... Parameters>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Owners: of device memory, and of the caller's current device for as long as it is another one.
+// Owners: of what CUDA hands out, and of the state of the caller's thread while it is another.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -10,6 +10,12 @@
 #include "launch.hpp"
 
 namespace convgpu::cuda {
+
+/// What must not throw: a failure leaves nothing behind that somebody else's next call would find.
+inline bool succeeds(cudaError_t status) noexcept {
+  if (status != cudaSuccess) (void)cudaGetLastError();
+  return status == cudaSuccess;
+}
 
 /// Makes a device current, and the caller's again at the end.
 class device_guard {
@@ -22,7 +28,8 @@ class device_guard {
   device_guard(const device_guard&) = delete;
   device_guard& operator=(const device_guard&) = delete;
   ~device_guard() {
-    if (changed_) (void)cudaSetDevice(before_);
+    // Twice, because there is nobody to tell.
+    if (changed_ && !succeeds(cudaSetDevice(before_))) (void)succeeds(cudaSetDevice(before_));
   }
 
  private:
@@ -30,24 +37,98 @@ class device_guard {
   bool changed_ = false;
 };
 
+/// Lets this thread allocate and wait while graphs that it does not add to are being captured, by other
+/// threads or its own. It would spoil them otherwise.
+class beside_captures {
+ public:
+  beside_captures() { check(exchange(), "cudaThreadExchangeStreamCaptureMode"); }
+  beside_captures(const beside_captures&) = delete;
+  beside_captures& operator=(const beside_captures&) = delete;
+  ~beside_captures() {
+    if (!succeeds(exchange())) (void)succeeds(exchange());
+  }
+
+ private:
+  cudaError_t exchange() noexcept { return cudaThreadExchangeStreamCaptureMode(&other_); }
+
+  cudaStreamCaptureMode other_ = cudaStreamCaptureModeRelaxed;
+};
+
+/// A handle that is given back.
+template <class Handle, cudaError_t (*Release)(Handle)>
+class owner {
+ public:
+  owner() noexcept = default;
+  explicit owner(Handle handle) noexcept : handle_(handle) {}
+  owner(owner&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  owner& operator=(owner&& other) noexcept {
+    std::swap(handle_, other.handle_);
+    return *this;
+  }
+  ~owner() {
+    if (handle_ != nullptr) (void)succeeds(Release(handle_));
+  }
+
+  [[nodiscard]] Handle get() const noexcept { return handle_; }
+
+ private:
+  Handle handle_ = nullptr;
+};
+
+using own_stream = owner<cudaStream_t, cudaStreamDestroy>;
+using own_event = owner<cudaEvent_t, cudaEventDestroy>;
+
+/// A stream that waits for no other, the default stream included.
+[[nodiscard]] inline own_stream make_stream() {
+  cudaStream_t handle = nullptr;
+  check(cudaStreamCreateWithFlags(&handle, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  return own_stream(handle);
+}
+
+[[nodiscard]] inline own_event make_event() {
+  cudaEvent_t handle = nullptr;
+  check(cudaEventCreateWithFlags(&handle, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+  return own_event(handle);
+}
+
 /// Memory of the device that was current when it was made.
 class device_memory {
  public:
   device_memory() noexcept = default;
-  explicit device_memory(std::size_t bytes) { check(cudaMalloc(&data_, bytes), "cudaMalloc"); }
-  device_memory(device_memory&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
-  device_memory& operator=(device_memory&& other) noexcept {
-    std::swap(data_, other.data_);
-    return *this;
-  }
-  ~device_memory() {
-    if (data_ != nullptr) (void)cudaFree(data_);
+  explicit device_memory(std::size_t bytes) {
+    void* made = nullptr;
+    check_allocation(cudaMalloc(&made, bytes), "cudaMalloc");
+    memory_ = owner<void*, cudaFree>(made);
   }
 
-  [[nodiscard]] void* data() const noexcept { return data_; }
+  [[nodiscard]] void* data() const noexcept { return memory_.get(); }
 
  private:
-  void* data_ = nullptr;
+  owner<void*, cudaFree> memory_;
 };
+
+/// Page-locked host memory, which devices copy from and to by themselves.
+class pinned_memory {
+ public:
+  pinned_memory() noexcept = default;
+  explicit pinned_memory(std::size_t bytes) {
+    void* made = nullptr;
+    check_allocation(cudaMallocHost(&made, bytes), "cudaMallocHost");
+    memory_ = owner<void*, cudaFreeHost>(made);
+  }
+
+  [[nodiscard]] std::byte* data() const noexcept { return static_cast<std::byte*>(memory_.get()); }
+
+ private:
+  owner<void*, cudaFreeHost> memory_;
+};
+
+/// Where memory given to kernels begins, whatever the caller's workspace is aligned to; what cudaMalloc
+/// keeps to as well.
+constexpr std::size_t device_alignment = 256;
+
+[[nodiscard]] constexpr std::size_t aligned(std::size_t bytes) noexcept {
+  return (bytes + device_alignment - 1) / device_alignment * device_alignment;
+}
 
 }  // namespace convgpu::cuda

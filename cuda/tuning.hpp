@@ -208,6 +208,19 @@ constexpr separable_layout separable_layout_for(int row_taps, int col_taps) {
   return l;
 }
 
+/// Host data: how much of it is copied at once, and how many such chunks are on their way in each direction.
+struct staging_limits {
+  std::size_t chunk_bytes;
+  int chunks;
+};
+
+/// 4 MiB take 80 µs at the 50 GB/s of a PCIe 5 bus, many times what the calls for a chunk cost, and only the
+/// first and the last one of a large image have nothing to overlap with. Of three, one can be filled by the
+/// host while one is copied, and the third keeps the bus busy when the host is late. 24 MiB in all, so that
+/// page-locked memory, which the system cannot take back, stays little.
+constexpr staging_limits default_staging{.chunk_bytes = std::size_t{4} << 20, .chunks = 3};
+static_assert(default_staging.chunks >= 2);  // else copies would wait for the host, and it for them
+
 /// What every device gives a block without being asked, and what is asked for at most: with more, a second
 /// block would not fit on a multiprocessor of 8.0 or 9.0, and loads would wait for sums.
 constexpr std::size_t shared_everywhere = 48 * 1024;

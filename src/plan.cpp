@@ -17,7 +17,7 @@
 namespace convgpu {
 namespace detail {
 
-/// Workspace for runs that bring none: as many pieces as there ever were runs at once.
+/// Workspace for runs on the CPU that bring none: as many pieces as there ever were runs at once.
 class workspace_pool {
  public:
   using piece = std::vector<std::byte>;
@@ -149,7 +149,8 @@ class plan_state {
         throw invalid_problem(
             "workspace: shares memory with in or out; allowed: memory of its own");
     }
-    if (needed == 0 || !workspace.empty()) {
+    // On a device only the backend knows how long a piece is in use: until after this call.
+    if (needed == 0 || !workspace.empty() || choice_.where == device_kind::cuda) {
       choice_.algorithm->run(source, target, on, workspace);
     } else {
       borrowed_workspace borrowed(pool_, needed);

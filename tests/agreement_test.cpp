@@ -22,9 +22,10 @@
 namespace convgpu::test {
 namespace {
 
-/// Runs a case as it says. Memory that it brings is of just the right size, at an odd address.
+/// Runs a case as it says. Memory that it brings is of just the right size, at an odd address; a device's is
+/// not this test's to bring.
 void run(const plan& made, const test_case& c, const buffer& in, buffer& out) {
-  if (!c.own_workspace) return made.run(in.view(), out.view());
+  if (!c.own_workspace || made.describe().device != "cpu") return made.run(in.view(), out.view());
   std::vector<std::byte> memory(made.workspace_bytes() + 1, std::byte{0xff});
   made.run(in.view(), out.view(), {}, std::span(memory).subspan(1));
 }

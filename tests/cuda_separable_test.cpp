@@ -55,6 +55,7 @@ TEST(cuda_separable, leaves_few_taps_to_one_pass) {
 TEST(cuda_separable, takes_two_passes_for_long_filters) {
   const description d = chosen(gaussian<float>(65), {65, 65}, dtype::f32);
   EXPECT_EQ(d.algorithm, "cuda/separable");
+  EXPECT_GE(d.workspace_bytes, std::size_t{200 + 64} * 300 * sizeof(float));
   EXPECT_NE(d.parameters.find("two passes"), std::string::npos) << d.parameters;
 }
 

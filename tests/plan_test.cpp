@@ -134,6 +134,7 @@ TEST_P(plans, take_workspace_of_any_alignment_and_stay_inside) {
   const plan made = make(times(2));
   const std::size_t needed = made.workspace_bytes();
   EXPECT_EQ(needed, made.describe().workspace_bytes);
+  if (made.describe().device != "cpu") GTEST_SKIP() << "its workspace is memory of the device";
   for (const std::size_t offset : {64, 65, 100, 127}) {
     std::vector<std::byte> memory(offset + needed + 64, std::byte{0xa5});
     EXPECT_TRUE(is_times(run(made, std::span(memory).subspan(offset, needed)), 2));
@@ -156,6 +157,7 @@ TEST_P(plans, allocate_nothing_when_they_run_with_workspace) {
     const int before_plan = allocations;
     const plan made = make(times(2), {.max_threads = threads});
     EXPECT_GT(allocations, before_plan) << "allocations are not seen";
+    if (made.describe().device != "cpu") GTEST_SKIP() << "its workspace is memory of the device";
     const floats x = counting();
     floats y(x.size());
     std::vector<std::byte> memory(made.workspace_bytes());
@@ -170,6 +172,7 @@ TEST_P(plans, allocate_nothing_when_they_run_with_workspace) {
 
 TEST_P(plans, allocate_workspace_of_their_own_once) {
   const plan made = make(times(2));
+  if (made.describe().device != "cpu") GTEST_SKIP() << "the CUDA runtime's own would be counted";
   const floats x = counting();
   floats y(x.size());
   made.run(x, y);

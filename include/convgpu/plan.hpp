@@ -113,17 +113,26 @@ class CONVGPU_API plan {
   /// `output_extent()`, in any steps, host memory for a plan on the CPU; they must not overlap, and
   /// elements of `out` must not overlap each other. A bare range stands for a dense array.
   ///
-  /// A plan on a CUDA device takes device memory, on which the work is queued on the stream `on` when `run`
-  /// returns, or host memory, which it copies there and back; the work is done on return then.
+  /// On the CPU the work is done on return. A plan on a CUDA device takes
+  /// - device memory (managed memory included): the work is then queued on the stream `on` when `run` returns,
+  ///   which has waited for nothing. It may be captured in a graph.
+  /// - host memory, which it copies there and back, after what is queued on `on`: the work is then done on
+  ///   return. Page-locked dense memory is copied without a detour.
   ///
-  /// On the CPU the work is done on return. Nothing is allocated when `workspace_bytes()` is 0 or
-  /// `workspace` has that many bytes; otherwise workspace is taken from a pool that the plan keeps, one
-  /// piece for each concurrent run. A workspace serves one run at a time.
+  /// `workspace` is memory of the plan's device: host memory on the CPU, device memory on a CUDA device, also
+  /// where the data is on the host. It serves one run at a time, until that run's work is done. Without it,
+  /// when `workspace_bytes()` is not 0, it is taken from a pool that the plan keeps, one piece for each
+  /// concurrent run; a graph that is captured must be given its own. Otherwise nothing is allocated for data
+  /// of the plan's device.
+  ///
+  /// A plan runs on its device whichever device is the caller's current one, and leaves that as it was.
   ///
   /// \throws invalid_problem  a view is null, of other type, extent, planes or memory than the plan's,
-  ///                          overlaps, or the workspace is too small or overlaps, or the stream is
+  ///                          overlaps, or reaches past its allocation on the device; the workspace is too
+  ///                          small, overlaps, is of other memory, or is missing in a capture; the stream is
   ///                          not the device's
-  /// \throws std::bad_alloc   only where workspace is made; `out` is untouched then
+  /// \throws std::bad_alloc   memory is needed and there is none; `out` is untouched then
+  /// \throws cuda_error       a call of the CUDA runtime failed; with host data, `out` may be written in part
   void run(const any_const_view& in, const any_view& out, convgpu::stream on = {},
            std::span<std::byte> workspace = {}) const;
 

@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include <cuda.h>
+
 #include "runtime.hpp"
 
 using namespace cuda_on_host;
@@ -94,6 +96,8 @@ constexpr error_text error_texts[] = {
     {cudaErrorIllegalAddress, "cudaErrorIllegalAddress",
      "an illegal memory access was encountered"},
     {cudaErrorLaunchTimeout, "cudaErrorLaunchTimeout", "the launch timed out and was terminated"},
+    {cudaErrorHostMemoryAlreadyRegistered, "cudaErrorHostMemoryAlreadyRegistered",
+     "part or all of the requested memory range is already mapped"},
     {cudaErrorMisalignedAddress, "cudaErrorMisalignedAddress", "misaligned address"},
     {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
     {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
@@ -229,13 +233,13 @@ cudaError_t allocate(const char* name, void** pointer, std::size_t bytes, cudaMe
   });
 }
 
-/// Waits for the devices, as the real ones do.
-cudaError_t free(const char* name, void* pointer, cudaMemoryType type) {
+/// Waits for the devices, as the real ones do, unless a test has it otherwise.
+cudaError_t free(const char* name, void* pointer, cudaMemoryType type, bool registered = false) {
   return release(name, [=](runtime& r) {
     if (pointer == nullptr) return;
     r.forbid_in_captures();
-    r.begin_free(pointer, type);
-    r.synchronise({});
+    r.begin_free(pointer, type, registered);
+    if (r.on.frees_wait) r.synchronise({});
     r.end_free(pointer);
   });
 }
@@ -256,6 +260,25 @@ cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
 
 cudaError_t cudaHostAlloc(void** pointer, std::size_t bytes, unsigned) {
   return allocate(__func__, pointer, bytes, cudaMemoryTypeHost);
+}
+
+cudaError_t cudaMallocManaged(void** pointer, std::size_t bytes, unsigned flags) {
+  return call(__func__, [=](runtime& r) {
+    if (flags != cudaMemAttachGlobal) r.refuse(cudaErrorInvalidValue, "flags ", flags);
+    r.forbid_in_captures();
+    *pointer = r.allocate(bytes, cudaMemoryTypeManaged);
+  });
+}
+
+cudaError_t cudaHostRegister(void* pointer, std::size_t bytes, unsigned) {
+  return call(__func__, [=](runtime& r) {
+    r.forbid_in_captures();
+    r.enlist(pointer, bytes);
+  });
+}
+
+cudaError_t cudaHostUnregister(void* pointer) {
+  return free(__func__, pointer, cudaMemoryTypeHost, true);
 }
 
 cudaError_t cudaFree(void* pointer) {
@@ -290,7 +313,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
     const allocation* found = r.find_memory(pointer, offset);
     if (found == nullptr || offset < 0 || static_cast<std::size_t>(offset) >= found->bytes)
       *attributes = {cudaMemoryTypeUnregistered, -2, nullptr, p};
-    else if (found->type == cudaMemoryTypeHost) *attributes = {found->type, found->device, p, p};
+    else if (found->type != cudaMemoryTypeDevice) *attributes = {found->type, found->device, p, p};
     else *attributes = {found->type, found->device, p, nullptr};
   });
 }
@@ -366,6 +389,48 @@ cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t
   return call(__func__, [=](runtime& r) { r.fill(to, value, bytes, stream); });
 }
 
+// ---- The driver's own functions -----------------------------------------------------------------
+
+namespace {
+
+/// Of the memory that the address is in; zeros where there is none.
+CUresult pointer_attributes(unsigned count, CUpointer_attribute* wanted, void** answers,
+                            CUdeviceptr address) {
+  runtime& r = the_runtime();
+  const std::lock_guard lock(r.mutex);
+  const cudaError_t begun = attempt([&] {
+    r.begin_call("cuPointerGetAttributes", true);
+    return cudaSuccess;
+  });
+  if (begun != cudaSuccess) return CUDA_ERROR_UNKNOWN;
+  std::ptrdiff_t offset = 0;
+  const allocation* found = r.find_memory(reinterpret_cast<const void*>(address), offset);
+  if (found != nullptr && (offset < 0 || static_cast<std::size_t>(offset) >= found->bytes))
+    found = nullptr;
+  for (unsigned i = 0; i < count; ++i) {
+    if (wanted[i] == CU_POINTER_ATTRIBUTE_RANGE_START_ADDR)
+      *static_cast<CUdeviceptr*>(answers[i]) =
+          found == nullptr ? 0 : address - static_cast<CUdeviceptr>(offset);
+    else if (wanted[i] == CU_POINTER_ATTRIBUTE_RANGE_SIZE)
+      *static_cast<std::size_t*>(answers[i]) = found == nullptr ? 0 : found->bytes;
+    else return CUDA_ERROR_INVALID_VALUE;
+  }
+  return CUDA_SUCCESS;
+}
+
+}  // namespace
+
+cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function, unsigned,
+                                             unsigned long long,
+                                             cudaDriverEntryPointQueryResult* found) {
+  return call(__func__, [=](runtime& r) {
+    const bool known = std::string_view(symbol) == "cuPointerGetAttributes" && r.on.knows_ranges;
+    *function = known ? reinterpret_cast<void*>(pointer_attributes) : nullptr;
+    if (found != nullptr)
+      *found = known ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
+  });
+}
+
 // ---- Streams ------------------------------------------------------------------------------------
 
 namespace {
@@ -400,10 +465,15 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* handle, unsigned flags) {
 cudaError_t cudaStreamDestroy(cudaStream_t handle) {
   return release(__func__, [=](runtime& r) {
     const auto stream = r.find_stream(handle);
-    if (stream->is_default) r.refuse(cudaErrorInvalidResourceHandle, "the default stream");
+    if (stream->is_default || stream->thread != std::thread::id())
+      r.refuse(cudaErrorInvalidResourceHandle, "a default stream");
     stream->destroyed = true;  // what is in it will still be done
     r.drop_destroyed_streams();
   });
+}
+
+cudaError_t cudaStreamGetDevice(cudaStream_t handle, int* device) {
+  return call(__func__, [=](runtime& r) { *device = r.find_stream(handle)->device; });
 }
 
 cudaError_t cudaStreamQuery(cudaStream_t handle) {
@@ -549,6 +619,10 @@ cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* graph) {
     if (ended->spoiled) r.refuse(cudaErrorStreamCaptureInvalidated, "the capture is spoiled");
     *graph = r.graphs.emplace_back(std::make_shared<CUgraph_st>(CUgraph_st{ended->nodes})).get();
   });
+}
+
+cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
+  return call(__func__, [=](runtime&) { std::swap(*mode, capture_mode); });
 }
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t handle,

@@ -37,6 +37,7 @@ void runtime::restart(const machine& to) {
   dynamic_shared_limits.clear();
   launches.clear();
   current_device = 0;
+  capture_mode = cudaStreamCaptureModeGlobal;
   for (int device = 0; device < on.devices; ++device) {
     streams.push_back(std::make_shared<CUstream_st>());
     streams.back()->device = device;
@@ -84,9 +85,24 @@ void* runtime::allocate(std::size_t bytes, cudaMemoryType type) {
   return pointer;
 }
 
-void runtime::begin_free(void* pointer, cudaMemoryType type) {
+void runtime::enlist(void* pointer, std::size_t bytes) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(pointer);
+  if (bytes == 0) refuse(cudaErrorInvalidValue, "0 bytes");
+  for (const auto& [address, one] : memory)
+    if (begin < address + one.bytes && address < begin + bytes)
+      refuse(cudaErrorHostMemoryAlreadyRegistered, describe(pointer), ", known already");
+  memory[begin] = {
+      .bytes = bytes, .type = cudaMemoryTypeHost, .device = current_device, .registered = true};
+}
+
+void runtime::begin_free(void* pointer, cudaMemoryType type, bool registered) {
   const auto found = memory.find(reinterpret_cast<std::uintptr_t>(pointer));
-  if (found == memory.end() || found->second.type != type)
+  // What is managed is freed as what is a device's.
+  const auto as_freed = [](cudaMemoryType t) {
+    return t == cudaMemoryTypeManaged ? cudaMemoryTypeDevice : t;
+  };
+  if (found == memory.end() || as_freed(found->second.type) != type ||
+      found->second.registered != registered)
     refuse(cudaErrorInvalidValue, describe(pointer), " is nothing to be freed by this");
   if (found->second.freeing) refuse(cudaErrorInvalidValue, describe(pointer), " is freed twice");
   found->second.freeing = true;
@@ -94,6 +110,10 @@ void runtime::begin_free(void* pointer, cudaMemoryType type) {
 
 void runtime::end_free(const void* pointer) {
   const auto found = memory.find(reinterpret_cast<std::uintptr_t>(pointer));
+  if (found->second.registered) {
+    memory.erase(found);
+    return;
+  }
   auto* base = reinterpret_cast<std::byte*>(found->first) - guard_bytes;
   const std::size_t bytes = found->second.bytes + 2 * guard_bytes;
   unpoison(base, bytes);
@@ -105,11 +125,16 @@ void runtime::end_free(const void* pointer) {
 const allocation* runtime::find_memory(const void* near, std::ptrdiff_t& offset) const {
   const auto address = reinterpret_cast<std::uintptr_t>(near);
   auto found = memory.upper_bound(address + guard_bytes);
-  if (found == memory.begin()) return nullptr;
-  --found;
-  offset = static_cast<std::ptrdiff_t>(address - found->first);
-  const auto end = static_cast<std::ptrdiff_t>(found->second.bytes + guard_bytes);
-  return offset < end ? &found->second : nullptr;
+  while (found != memory.begin()) {
+    --found;
+    const allocation& one = found->second;
+    offset = static_cast<std::ptrdiff_t>(address - found->first);
+    // The program's own memory ends where it ends; there may be more of it beside.
+    const auto guard = one.registered ? 0 : static_cast<std::ptrdiff_t>(guard_bytes);
+    if (offset >= -guard && offset < static_cast<std::ptrdiff_t>(one.bytes) + guard) return &one;
+    if (offset >= 0 && !one.registered) return nullptr;
+  }
+  return nullptr;
 }
 
 std::string runtime::describe(const void* address) const {
@@ -117,17 +142,19 @@ std::string runtime::describe(const void* address) const {
   const allocation* found = find_memory(address, offset);
   if (found == nullptr) return text(address, " (not allocated by CUDA)");
   return text(address, " (byte ", offset, " of ", found->bytes,
-              found->type == cudaMemoryTypeDevice ? " on device " : " on the host, from device ",
+              found->type == cudaMemoryTypeDevice    ? " on device "
+              : found->type == cudaMemoryTypeManaged ? " managed, from device "
+                                                     : " on the host, from device ",
               found->device, ')');
 }
 
 std::string runtime::objection(side where, const void* begin, std::size_t bytes) const {
   std::ptrdiff_t offset = 0;
   const allocation* found = find_memory(begin, offset);
-  if (where == side::device && (found == nullptr || found->type != cudaMemoryTypeDevice))
+  if (where == side::device && (found == nullptr || found->type == cudaMemoryTypeHost))
     return text(describe(begin), " is not memory of a device");
   if (found == nullptr) return "";
-  if (where == side::host && found->type != cudaMemoryTypeHost)
+  if (where == side::host && found->type == cudaMemoryTypeDevice)
     return text(describe(begin), " is not memory of the host");
   if (offset < 0 || offset + bytes > found->bytes)
     return text(bytes, " bytes at ", describe(begin), " are too many");
@@ -217,10 +244,20 @@ void runtime::fill(void* to, int value, std::size_t bytes, cudaStream_t handle) 
 // ---- Streams ------------------------------------------------------------------------------------
 
 std::shared_ptr<CUstream_st> runtime::find_stream(cudaStream_t handle) {
+  const bool is_default = handle == nullptr || handle == cudaStreamLegacy;
   for (const auto& stream : streams)
-    if (handle == nullptr ? stream->is_default && stream->device == current_device
-                          : stream.get() == handle && !stream->destroyed)
+    if (is_default ? stream->is_default && stream->device == current_device
+                   : stream.get() == handle && !stream->destroyed)
       return stream;
+  if (handle == cudaStreamPerThread) {
+    for (const auto& stream : streams)
+      if (stream->thread == std::this_thread::get_id() && stream->device == current_device)
+        return stream;
+    const auto& made = streams.emplace_back(std::make_shared<CUstream_st>());
+    made->device = current_device;
+    made->thread = std::this_thread::get_id();
+    return made;
+  }
   refuse(cudaErrorInvalidResourceHandle, handle, " is not a stream");
 }
 
@@ -235,8 +272,11 @@ void runtime::forbid_in_captures(bool on_default_stream) {
     const capture& c = *stream->capturing;
     if (on_default_stream && stream->blocking && stream->device == current_device)
       spoil(*stream->capturing, cudaErrorStreamCaptureImplicit);
-    if (c.mode == cudaStreamCaptureModeGlobal ||
-        (c.mode == cudaStreamCaptureModeThreadLocal && c.thread == std::this_thread::get_id()))
+    const bool own = c.thread == std::this_thread::get_id();
+    const bool seen = c.mode == cudaStreamCaptureModeGlobal
+                          ? own || capture_mode == cudaStreamCaptureModeGlobal
+                          : c.mode == cudaStreamCaptureModeThreadLocal && own;
+    if (seen && capture_mode != cudaStreamCaptureModeRelaxed)
       spoil(*stream->capturing, cudaErrorStreamCaptureUnsupported);
   }
 }
@@ -345,6 +385,7 @@ void runtime::run_kernel(const launch_record& launch, const work& thread) {
   if (!address_sanitizer && ended.error == cudaSuccess)
     for (const auto& [address, one] : memory) {
       const auto* begin = reinterpret_cast<const std::byte*>(address);
+      if (one.registered) continue;
       if (!is_fresh(begin - guard_bytes, guard_bytes) || !is_fresh(begin + one.bytes, guard_bytes))
         ended = {cudaErrorIllegalAddress, text("wrote beside ", describe(begin))};
     }
@@ -364,7 +405,7 @@ CUDA_ON_HOST_UNSEEN void runtime::count_access(std::uint64_t launch_record::*cou
   std::ptrdiff_t offset = 0;
   const allocation* found = find_memory(address, offset);
   if (aligned && found != nullptr && offset >= 0 && offset + bytes <= found->bytes &&
-      (found->type == cudaMemoryTypeHost || found->device == running_->device)) {
+      (found->type != cudaMemoryTypeDevice || found->device == running_->device)) {
     accessible_begin_ = begin - offset;
     accessible_end_ = accessible_begin_ + found->bytes;
   } else if (fault_.error == cudaSuccess) {
@@ -461,11 +502,13 @@ live_objects live() {
   return locked([](const auto& r) {
     live_objects count;
     for (const auto& [address, one] : r.memory)
-      if (!one.freeing) {
+      if (!one.freeing && !one.registered) {
         ++count.allocations;
         count.bytes += one.bytes;
       }
-    for (const auto& stream : r.streams) count.streams += !stream->is_default && !stream->destroyed;
+    for (const auto& stream : r.streams)
+      count.streams +=
+          !stream->is_default && !stream->destroyed && stream->thread == std::thread::id();
     count.events = static_cast<int>(r.events.size());
     count.graphs = static_cast<int>(r.graphs.size() + r.executables.size());
     return count;

@@ -44,6 +44,7 @@ struct capture {
 struct CUstream_st {
   int device = 0;
   bool is_default = false;
+  std::thread::id thread;  // of the one whose default stream it is
   bool blocking = true;  // in order with the default stream
   bool destroyed = false;
   std::deque<cuda_on_host::detail::operation> queue;
@@ -74,7 +75,8 @@ struct allocation {
   std::size_t bytes = 0;
   cudaMemoryType type = cudaMemoryTypeUnregistered;
   int device = 0;
-  bool freeing = false;  // queued to be freed
+  bool freeing = false;     // queued to be freed
+  bool registered = false;  // the program's own, without guards
 };
 
 /// Bytes of a copy's one side.
@@ -94,6 +96,7 @@ struct refusal {
 
 inline thread_local int current_device = 0;
 inline thread_local cudaError_t last_error = cudaSuccess;
+inline thread_local cudaStreamCaptureMode capture_mode = cudaStreamCaptureModeGlobal;
 
 template <class... Parts>
 std::string text(const Parts&... parts) {
@@ -134,8 +137,10 @@ class runtime {
   // Memory
 
   void* allocate(std::size_t bytes, cudaMemoryType type);
+  /// The program's own memory becomes page-locked.
+  void enlist(void* pointer, std::size_t bytes);
   /// From here on it is no longer the caller's.
-  void begin_free(void* pointer, cudaMemoryType type);
+  void begin_free(void* pointer, cudaMemoryType type, bool registered = false);
   void end_free(const void* pointer);
   /// The memory that the address is in, or beside by less than a guard; `offset` says where.
   [[nodiscard]] const allocation* find_memory(const void* near, std::ptrdiff_t& offset) const;
@@ -150,8 +155,8 @@ class runtime {
 
   [[nodiscard]] std::shared_ptr<CUstream_st> find_stream(cudaStream_t handle);
   /// For what may wait for the device. Spoils the captures that must not see it: global ones of any
-  /// thread, this thread's unless relaxed and, if it goes through the default stream, those of all
-  /// streams that are in order with it.
+  /// thread, this thread's unless relaxed, as far as the mode of this thread lets it see them; and, if it
+  /// goes through the default stream, those of all streams that are in order with it.
   void forbid_in_captures(bool on_default_stream = false);
   [[noreturn]] void spoil(capture& spoilt, cudaError_t error);
   /// Puts work behind all that is in the stream already, or into its capture.

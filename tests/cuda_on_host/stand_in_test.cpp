@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cuda.h>
+
 #include <cmath>
 #include <cstdlib>
 #include <cuda_on_host.hpp>
@@ -459,6 +461,81 @@ TEST_F(stand_in, knows_what_pointers_are) {
   EXPECT_EQ(live(), live_objects{});
 }
 
+TEST_F(stand_in, locks_pages_of_the_programs_own) {
+  std::vector<float> own(1000, 1.0F);
+  const device_array<float> data(10);
+  ASSERT_TRUE(ok(cudaHostRegister(own.data() + 500, 400, cudaHostRegisterDefault)));
+  EXPECT_EQ(cudaHostRegister(own.data() + 599, 4, 0), cudaErrorHostMemoryAlreadyRegistered);
+  cudaPointerAttributes found{};
+  EXPECT_TRUE(ok(cudaPointerGetAttributes(&found, own.data() + 599)));
+  EXPECT_EQ(found.type, cudaMemoryTypeHost);
+  for (const int outside : {499, 600}) {
+    EXPECT_TRUE(ok(cudaPointerGetAttributes(&found, own.data() + outside)));
+    EXPECT_EQ(found.type, cudaMemoryTypeUnregistered);
+    EXPECT_TRUE(ok(cudaMemcpy(data.data(), own.data() + outside, 4, cudaMemcpyHostToDevice)));
+  }
+  EXPECT_EQ(cudaMemcpy(data.data(), own.data() + 595, 40, cudaMemcpyHostToDevice),
+            cudaErrorInvalidValue);
+  EXPECT_EQ(cudaFreeHost(own.data() + 500), cudaErrorInvalidValue);
+  own[499] = own[600] = 2;  // beside it is not the runtime's
+  EXPECT_TRUE(ok(launch(empty_kernel, 1, 1)));
+  EXPECT_TRUE(ok(cudaHostUnregister(own.data() + 500)));
+  EXPECT_EQ(cudaHostUnregister(own.data() + 500), cudaErrorInvalidValue);
+}
+
+TEST_F(stand_in, has_memory_for_both_sides) {
+  int* managed = nullptr;
+  ASSERT_TRUE(ok(cudaMallocManaged(&managed, 16)));
+  for (int i = 0; i < 4; ++i) managed[i] = i;
+  cudaPointerAttributes found{};
+  EXPECT_TRUE(ok(cudaPointerGetAttributes(&found, managed)));
+  EXPECT_EQ(found.type, cudaMemoryTypeManaged);
+  EXPECT_TRUE(ok(cudaSetDevice(1)));
+  EXPECT_TRUE(ok(launch(add_kernel<int>, 1, 4, managed, managed, 1, 4u)));
+  EXPECT_TRUE(ok(cudaSetDevice(0)));
+  EXPECT_EQ(managed[3], 4);
+  int value = 0;
+  EXPECT_TRUE(ok(cudaMemcpy(&value, managed + 1, 4, cudaMemcpyDeviceToHost)));
+  EXPECT_TRUE(ok(cudaMemcpy(managed + 2, managed + 1, 4, cudaMemcpyHostToHost)));
+  EXPECT_EQ(value + managed[2], 4);
+  EXPECT_TRUE(ok(cudaFree(managed)));
+  EXPECT_EQ(live(), live_objects{});
+}
+
+TEST_F(stand_in, tells_how_far_memory_reaches) {
+  const auto ask = [](const void* at) {
+    void* function = nullptr;
+    auto found = cudaDriverEntryPointSymbolNotFound;
+    EXPECT_TRUE(ok(cudaGetDriverEntryPointByVersion("cuPointerGetAttributes", &function, 7000,
+                                                    cudaEnableDefault, &found)));
+    EXPECT_EQ(found, cudaDriverEntryPointSuccess);
+    CUdeviceptr begin = 1;
+    std::size_t size = 1;
+    CUpointer_attribute wanted[] = {CU_POINTER_ATTRIBUTE_RANGE_SIZE,
+                                    CU_POINTER_ATTRIBUTE_RANGE_START_ADDR};
+    void* answers[] = {&size, &begin};
+    using query = CUresult (*)(unsigned, CUpointer_attribute*, void**, CUdeviceptr);
+    EXPECT_EQ(
+        reinterpret_cast<query>(function)(2, wanted, answers, reinterpret_cast<std::uintptr_t>(at)),
+        CUDA_SUCCESS);
+    return std::pair(static_cast<std::uintptr_t>(begin), size);
+  };
+  {
+    const device_array<int> data(4);
+    const auto begin = reinterpret_cast<std::uintptr_t>(data.data());
+    EXPECT_EQ(ask(data.data() + 3), std::pair(begin, std::size_t{16}));
+    EXPECT_EQ(ask(data.data() + 4), std::pair(std::uintptr_t{0}, std::size_t{0}));
+    EXPECT_EQ(calls().back(), "cuPointerGetAttributes");
+  }
+
+  reset({.knows_ranges = false});
+  void* function = nullptr;
+  cudaDriverEntryPointQueryResult found{};
+  EXPECT_TRUE(ok(cudaGetDriverEntryPointByVersion("cuPointerGetAttributes", &function, 7000,
+                                                  cudaEnableDefault, &found)));
+  EXPECT_EQ(found, cudaDriverEntryPointSymbolNotFound);
+}
+
 TEST_F(stand_in, gives_out_memory_full_of_nan) {
   float* memory = nullptr;
   float value = 0;
@@ -702,6 +779,9 @@ TEST_F(stand_in, keeps_the_limits_of_launches) {
 
 TEST_F(stand_in, keeps_devices_apart) {
   const cudaStream_t stream = new_stream();
+  int device = -1;
+  EXPECT_TRUE(ok(cudaStreamGetDevice(stream, &device)));
+  EXPECT_EQ(device, 0);
   cudaEvent_t event = nullptr;
   EXPECT_TRUE(ok(cudaSetDevice(1)));
   EXPECT_TRUE(ok(cudaEventCreate(&event)));
@@ -788,6 +868,18 @@ TEST_F(stand_in, shows_a_buffer_that_is_reused_too_early) {
   EXPECT_EQ(cudaStreamSynchronize(other), cudaErrorIllegalAddress);
 }
 
+TEST_F(stand_in, shows_memory_that_is_freed_too_early) {
+  for (const bool waits : {true, false}) {
+    reset({.frees_wait = waits});
+    set_execution(execution::deferred);
+    int* memory = nullptr;
+    EXPECT_TRUE(ok(cudaMalloc(&memory, 4)));
+    EXPECT_TRUE(ok(cudaMemsetAsync(memory, 0, 4)));
+    EXPECT_TRUE(ok(cudaFree(memory)));
+    EXPECT_EQ(cudaDeviceSynchronize(), waits ? cudaSuccess : cudaErrorIllegalAddress);
+  }
+}
+
 TEST_F(stand_in, interleaves_streams_that_share_a_buffer) {
   const device_array<int> workspace(1);
   const device_array<int> results(2);
@@ -849,6 +941,20 @@ TEST_F(stand_in, orders_streams_with_events_and_the_default_stream) {
   EXPECT_EQ(data.values()[0], 0x05050505);
   EXPECT_TRUE(ok(cudaDeviceSynchronize()));
   EXPECT_EQ(data.values()[0], 0x06060606) << "a destroyed stream's work is done";
+}
+
+TEST_F(stand_in, has_a_default_stream_for_each_thread) {
+  const device_array<int> data(1);
+  set_execution(execution::deferred);
+  std::thread([&] {
+    EXPECT_TRUE(ok(cudaMemsetAsync(data.data(), 1, 4, cudaStreamPerThread)));
+  }).join();
+  EXPECT_TRUE(ok(cudaStreamSynchronize(cudaStreamPerThread)));
+  EXPECT_EQ(cudaStreamQuery(cudaStreamLegacy), cudaSuccess);
+  EXPECT_TRUE(ok(cudaMemsetAsync(data.data(), 2, 4, cudaStreamLegacy)));
+  EXPECT_EQ(data.values()[0], 0x02020202) << "in order with the default stream";
+  EXPECT_EQ(cudaStreamDestroy(cudaStreamPerThread), cudaErrorInvalidResourceHandle);
+  EXPECT_EQ(live().streams, 0);
 }
 
 TEST_F(stand_in, takes_time) {
@@ -938,6 +1044,21 @@ TEST_F(stand_in, spoils_captures_that_are_broken_into) {
   spoils(stream, of_thread, cudaErrorStreamCaptureUnsupported, allocate);
   spoils(stream, of_thread, cudaSuccess, elsewhere(allocate));
   spoils(stream, relaxed, cudaSuccess, allocate);
+  const auto in_mode = [](cudaStreamCaptureMode mode, auto deed) {
+    return [mode, deed] {
+      cudaStreamCaptureMode other = mode;
+      EXPECT_TRUE(ok(cudaThreadExchangeStreamCaptureMode(&other)));
+      EXPECT_EQ(other, cudaStreamCaptureModeGlobal) << "at first";
+      const cudaError_t error = deed();
+      EXPECT_TRUE(ok(cudaThreadExchangeStreamCaptureMode(&other)));
+      EXPECT_EQ(other, mode);
+      return error;
+    };
+  };
+  spoils(stream, global, cudaSuccess, in_mode(relaxed, allocate));
+  spoils(stream, of_thread, cudaSuccess, in_mode(relaxed, allocate));
+  spoils(stream, global, cudaErrorStreamCaptureUnsupported, in_mode(of_thread, allocate));
+  spoils(stream, global, cudaSuccess, elsewhere(in_mode(of_thread, allocate)));
   spoils(stream, relaxed, cudaErrorStreamCaptureUnsupported,
          [&] { return cudaStreamSynchronize(stream); });
   spoils(stream, relaxed, cudaErrorStreamCaptureUnsupported,

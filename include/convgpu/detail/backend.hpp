@@ -76,8 +76,9 @@ class runnable {
   [[nodiscard]] virtual bool exact_on_integers() const noexcept = 0;
   [[nodiscard]] virtual std::size_t workspace_bytes() const noexcept = 0;
 
-  /// Computes. The views are checked, dense or not, and of one kind of memory; `workspace` has at least
-  /// `workspace_bytes()`.
+  /// Computes. The views are checked, dense or not, and of one kind of memory. `workspace` has at least
+  /// `workspace_bytes()`; on a device it may be empty, and the runnable then finds its own, because only it
+  /// knows when the work is done.
   virtual void run(const any_const_view& in, const any_view& out, stream on,
                    std::span<std::byte> workspace) const = 0;
 };

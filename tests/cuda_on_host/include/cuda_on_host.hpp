@@ -34,6 +34,8 @@ struct machine {
   int devices = 2;
   int driver_version = CUDART_VERSION;  ///< 0: no driver; a lower one than the default is too old
   cudaDeviceProp device = default_device();  ///< each of them; limits follow from it
+  bool frees_wait = true;    ///< for all work, as real ones do; else its use after that is an error
+  bool knows_ranges = true;  ///< the driver has cuPointerGetAttributes
 };
 
 /// Starts over on this machine: nothing allocated, queued, counted, set or failed. Handles and

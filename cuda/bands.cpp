@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// How staged data is cut, and what each part of the output waits for.
+
+#include <algorithm>
+#include <convgpu/detail/border_index.hpp>
+#include <cstring>
+
+#include "staging.hpp"
+
+namespace convgpu::cuda {
+namespace {
+
+/// The last input sample that stands anywhere at first … last of the continued input; −1 for none.
+std::int64_t last_sample(border_kind kind, std::int64_t first, std::int64_t last, std::int64_t n) {
+  if (kind == border_kind::zero || kind == border_kind::constant)
+    return last < 0 || first >= n ? -1 : std::min(last, n - 1);
+  if (kind == border_kind::replicate) return std::clamp<std::int64_t>(last, 0, n - 1);
+  // These repeat, and rise and fall by one; the highest is sample n−1, or at one of the ends.
+  const std::int64_t period = kind == border_kind::wrap     ? n
+                              : kind == border_kind::mirror ? std::max<std::int64_t>(2 * n - 2, 1)
+                                                            : 2 * n;
+  const std::int64_t to_next = detail::floor_mod(n - 1 - first, period);
+  if (to_next <= last - first) return n - 1;
+  return std::max(detail::border_index(kind, first, n), detail::border_index(kind, last, n));
+}
+
+std::int64_t last_sample(border_kind kind, const detail::axis& a, detail::range of) {
+  return last_sample(kind, a.at(of.first, a.taps - 1), a.at(of.last - 1, 0), a.in);
+}
+
+/// Calls f(address, count, step) for runs of elements along the innermost axis, in dense order.
+template <class Void, class F>
+void for_each_run(const basic_any_view<Void>& v, std::int64_t first, std::int64_t count, F f) {
+  using byte = std::conditional_t<std::is_const_v<Void>, const std::byte, std::byte>;
+  const auto width = static_cast<std::int64_t>(size_of(v.type()));
+  auto [rows, cols] = v.size();
+  auto [row_step, col_step, plane_step] = v.step();
+  // Axes that continue each other are one: the longer the runs, the better.
+  if (cols == 1) cols = std::exchange(rows, 1), col_step = row_step;
+  if (row_step == cols * col_step || rows == 1) {
+    cols *= std::exchange(rows, 1);
+    row_step = 0;
+    if (plane_step == cols * col_step || v.planes() == 1) cols *= v.planes(), plane_step = 0;
+  }
+  std::int64_t row = first / cols;
+  std::int64_t col = first % cols;
+  for (; count > 0; ++row, col = 0) {
+    const std::int64_t n = std::min(count, cols - col);
+    const std::int64_t offset = row / rows * plane_step + row % rows * row_step + col * col_step;
+    f(static_cast<byte*>(v.data()) + offset * width, n, col_step * width);
+    count -= n;
+  }
+}
+
+/// n elements, in steps of bytes.
+template <std::size_t Width>
+void copy_elements(std::byte* to, std::int64_t to_step, const std::byte* from,
+                   std::int64_t from_step, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) std::memcpy(to + i * to_step, from + i * from_step, Width);
+}
+
+void copy_elements(std::size_t width, std::byte* to, std::int64_t to_step, const std::byte* from,
+                   std::int64_t from_step, std::int64_t n) {
+  const auto dense = static_cast<std::int64_t>(width);
+  if (to_step == dense && from_step == dense) {
+    std::memcpy(to, from, static_cast<std::size_t>(n) * width);
+    return;
+  }
+  switch (width) {
+    case 1: return copy_elements<1>(to, to_step, from, from_step, n);
+    case 2: return copy_elements<2>(to, to_step, from, from_step, n);
+    case 4: return copy_elements<4>(to, to_step, from, from_step, n);
+    case 8: return copy_elements<8>(to, to_step, from, from_step, n);
+    default: return copy_elements<16>(to, to_step, from, from_step, n);
+  }
+}
+
+}  // namespace
+
+std::vector<band> cut_into_bands(const detail::normal_form& form, std::int64_t most) {
+  const std::int64_t rows = form.row.out;
+  const std::int64_t cols = form.col.out;
+  const std::int64_t planes_each = std::clamp<std::int64_t>(most / cols / rows, 1, form.planes);
+  const std::int64_t rows_each = std::clamp<std::int64_t>(most / cols, 1, rows);
+  const std::int64_t cols_each = std::clamp<std::int64_t>(most, 1, cols);
+  const auto cut = [](std::int64_t first, std::int64_t each, std::int64_t end) {
+    return detail::range{first, std::min(first + each, end)};
+  };
+  std::vector<band> bands;
+  for (std::int64_t p = 0; p < form.planes; p += planes_each)
+    for (std::int64_t i = 0; i < rows; i += rows_each)
+      for (std::int64_t j = 0; j < cols; j += cols_each) {
+        band b{.planes = cut(p, planes_each, form.planes),
+               .rows = cut(i, rows_each, rows),
+               .cols = cut(j, cols_each, cols),
+               .at = (p * rows + i) * cols + j};
+        b.count = (b.planes.last - p) * (b.rows.last - i) * (b.cols.last - j);
+        const std::int64_t row = last_sample(form.border.kind(), form.row, b.rows);
+        const std::int64_t col = last_sample(form.border.kind(), form.col, b.cols);
+        if (row >= 0 && col >= 0)
+          b.needs = ((b.planes.last - 1) * form.row.in + row) * form.col.in + col + 1;
+        bands.push_back(b);
+      }
+  std::stable_sort(bands.begin(), bands.end(),
+                   [](const band& a, const band& b) { return a.needs < b.needs; });
+  return bands;
+}
+
+void pack(std::byte* to, const any_const_view& from, std::int64_t first, std::int64_t count) {
+  const std::size_t width = size_of(from.type());
+  for_each_run(from, first, count, [&](const std::byte* run, std::int64_t n, std::int64_t step) {
+    copy_elements(width, to, static_cast<std::int64_t>(width), run, step, n);
+    to += n * static_cast<std::int64_t>(width);
+  });
+}
+
+void unpack(const any_view& to, const std::byte* from, std::int64_t first, std::int64_t count) {
+  const std::size_t width = size_of(to.type());
+  for_each_run(to, first, count, [&](std::byte* run, std::int64_t n, std::int64_t step) {
+    copy_elements(width, run, step, from, static_cast<std::int64_t>(width), n);
+    from += n * static_cast<std::int64_t>(width);
+  });
+}
+
+}  // namespace convgpu::cuda

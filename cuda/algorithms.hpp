@@ -30,6 +30,9 @@ class kernels {
 [[nodiscard]] std::unique_ptr<const kernels> direct_kernels(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const kernels> plain_kernels(const detail::request& r);
 
+/// What a device must have for the kernels to run on it, as 10·major + minor: 75, 90 …
+[[nodiscard]] int lowest_compute_capability();
+
 /// Why not; empty where it can.
 [[nodiscard]] std::string refuse_direct(const detail::request& r);
 

@@ -3,6 +3,7 @@
 
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
 set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 
 if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
@@ -16,9 +17,17 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
     list(APPEND options -Wno-restrict)  # sees overlaps in "text" + std::string: GCC bug 105651
   endif()
   add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:${options}>")
+  # nvcc's own warnings, and those of the compiler of its host code, except the ones about code that nvcc
+  # writes for it.
+  list(REMOVE_ITEM options -Wpedantic)
+  list(JOIN options "," host_options)
+  add_compile_options("$<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:-Xcompiler=${host_options}>")
 endif()
 if(CONVGPU_WERROR)
-  set(CMAKE_COMPILE_WARNING_AS_ERROR ON)
+  set(CMAKE_COMPILE_WARNING_AS_ERROR ON)  # for nvcc: -Werror all-warnings, which are those of device code, too
+  if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+    add_compile_options("$<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:-Xcompiler=-Werror>")
+  endif()
 endif()
 
 if(CONVGPU_SANITIZE)

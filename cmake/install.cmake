@@ -5,6 +5,9 @@ include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/convgpu)
 install(TARGETS convgpu EXPORT convgpu-targets FILE_SET HEADERS)
+if(TARGET convgpu_cuda)  # nobody links it: the library finds it beside itself
+  install(TARGETS convgpu_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT cuda)
+endif()
 install(EXPORT convgpu-targets NAMESPACE convgpu:: DESTINATION ${package_dir})
 
 configure_package_config_file(cmake/convgpu-config.cmake.in convgpu-config.cmake
@@ -22,6 +25,10 @@ file(RELATIVE_PATH pc_includedir ${pkgconfig_dir} ${CMAKE_INSTALL_FULL_INCLUDEDI
 if(NOT BUILD_SHARED_LIBS)
   set(pc_cflags -DCONVGPU_STATIC_DEFINE)
   set(pc_libs_private "-pthread -Wl,-z,nodelete")
+  if(CONVGPU_CUDA)
+    find_package(CUDAToolkit REQUIRED)
+    string(APPEND pc_libs_private " -L${CUDAToolkit_LIBRARY_DIR} -lcudart_static -lrt -ldl")
+  endif()
 endif()
 configure_file(cmake/convgpu.pc.in convgpu.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/convgpu.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

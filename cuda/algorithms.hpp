@@ -32,6 +32,9 @@ class kernels {
 [[nodiscard]] std::unique_ptr<const kernels> separable_kernels(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const kernels> plain_kernels(const detail::request& r);
 
+/// What a device must have for the kernels to run on it, as 10·major + minor: 75, 90 …
+[[nodiscard]] int lowest_compute_capability();
+
 /// Parts of these: filters of one row, and of one column over sums that a row has made, of the request's types
 /// (sums of 128 bits excepted).
 [[nodiscard]] std::unique_ptr<const kernels> direct_row_kernels(const detail::request& r,

@@ -5,53 +5,73 @@
 
 #include <convgpu/detail/backend.hpp>
 #include <string>
+#include <utility>
 
 #include "algorithms.hpp"
 
 namespace convgpu::detail {
 namespace {
 
-std::string version_text(int version) {
-  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+/// 13020 is CUDA 13.2.
+std::string cuda_version(int version) {
+  return "CUDA " + std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
+std::string capability(int tens_and_ones) {
+  return std::to_string(tens_and_ones / 10) + "." + std::to_string(tens_and_ones % 10);
+}
+
+/// What it means that the runtime does not answer a question.
+std::string failure(cudaError_t status, const std::string& meaning) {
+  (void)cudaGetLastError();  // else the next call would find it
+  if (status == cudaErrorMemoryAllocation) return "out of memory";
+  return meaning + ": " + cudaGetErrorName(status) + ", " + cudaGetErrorString(status);
+}
+
+/// Asks nothing for which the runtime would set up a device.
 std::string unavailable(int index) {
   int driver = 0;
-  int needed = 0;
-  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) return "no NVIDIA driver";
   int count = 0;
-  const cudaError_t status = cudaGetDeviceCount(&count);
-  (void)cudaGetLastError();
-  if (status == cudaErrorInsufficientDriver && cudaRuntimeGetVersion(&needed) == cudaSuccess)
-    return "the driver is for CUDA " + version_text(driver) + ", too old for CUDA " +
-           version_text(needed);
-  if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0)) return "no device";
-  if (status != cudaSuccess) return std::string("no device: ") + cudaGetErrorString(status);
-  if (index >= count)
-    return "there is no device " + std::to_string(index) + "; the last one is " +
-           std::to_string(count - 1);
   int major = 0;
   int minor = 0;
-  if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index) != cudaSuccess ||
-      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index) != cudaSuccess)
-    return "device " + std::to_string(index) + " does not answer";
-  if (major * 10 + minor < 75)
-    return "device " + std::to_string(index) + " has compute capability " + std::to_string(major) +
-           "." + std::to_string(minor) + ", too old: 7.5 is needed";
+  if (const cudaError_t status = cudaDriverGetVersion(&driver); status != cudaSuccess)
+    return failure(status, "no NVIDIA driver");
+  if (driver == 0) return "no NVIDIA driver";
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status == cudaErrorInsufficientDriver) {
+    (void)cudaGetLastError();
+    return "driver too old: it is for " + cuda_version(driver) + ", and " +
+           cuda_version(CUDART_VERSION) + " is needed";
+  }
+  if (status == cudaErrorNoDevice) (void)cudaGetLastError();
+  else if (status != cudaSuccess) return failure(status, "devices cannot be counted");
+  if (count == 0) return "no device";
+  const std::string name = "device " + std::to_string(index);
+  if (index >= count) return "no " + name + ": the last one is " + std::to_string(count - 1);
+  for (const auto& [value, attribute] : {std::pair(&major, cudaDevAttrComputeCapabilityMajor),
+                                         std::pair(&minor, cudaDevAttrComputeCapabilityMinor)})
+    if (const cudaError_t asked = cudaDeviceGetAttribute(value, attribute, index);
+        asked != cudaSuccess)
+      return failure(asked, name + " does not answer");
+  const int needed = cuda::lowest_compute_capability();
+  if (major * 10 + minor < needed)
+    return name + " too old: its compute capability is " + capability(major * 10 + minor) +
+           ", and this build is for " + capability(needed) + " and later";
   return {};
 }
 
 std::vector<std::string> devices() {
   std::vector<std::string> names;
   int count = 0;
-  if (!unavailable(0).empty() || cudaGetDeviceCount(&count) != cudaSuccess) return names;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) count = 0;
   for (int i = 0; i < count; ++i) {
     cudaDeviceProp device{};
-    if (cudaGetDeviceProperties(&device, i) != cudaSuccess) continue;
+    if (!unavailable(i).empty() || cudaGetDeviceProperties(&device, i) != cudaSuccess) continue;
     names.push_back("cuda:" + std::to_string(i) + ": " + device.name + ", compute capability " +
                     std::to_string(device.major) + "." + std::to_string(device.minor) + ", " +
                     std::to_string(device.totalGlobalMem >> 20) + " MiB");
   }
+  (void)cudaGetLastError();
   return names;
 }
 

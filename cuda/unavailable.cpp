@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stands in for the CUDA backend where it is not built, so that callers need no #ifdef: it exists, has
-// no device and says why.
+// Stands in for the CUDA backend in a static library that is built without it, so that callers need no
+// #ifdef: it exists, has no device and says why.
 
 #include <convgpu/detail/backend.hpp>
 
@@ -10,7 +10,7 @@ const backend& cuda_backend() {
   static constexpr backend none{
       .name = "cuda",
       .unavailable =
-          [](int) { return std::string("this build of libconvgpu has no CUDA backend"); },
+          [](int) { return std::string("not built: this libconvgpu was built without CUDA"); },
       .devices = [] { return std::vector<std::string>(); },
       .algorithms = {},
   };

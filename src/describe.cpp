@@ -91,7 +91,7 @@ std::vector<backend_info> backends() {
     backend_info& info = all.emplace_back();
     info.name = b->name;
     info.unavailable = b->unavailable(0);
-    info.devices = b->devices();
+    if (info.unavailable.empty()) info.devices = b->devices();
     for (const detail::algorithm& a : b->algorithms)
       info.algorithms.push_back({std::string(a.name), std::string(a.summary)});
   }

@@ -4,7 +4,10 @@
 
 #include <cmath>
 #include <convgpu/error.hpp>
+#include <new>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "names.hpp"
 #include "problem.hpp"
@@ -19,20 +22,18 @@ const backend& backend_of(device d) {
 /// The device to plan for; what was passed over goes to `notes`.
 device resolve(const options& how, std::vector<std::string>& notes) {
   device wanted = how.device;
-  if (wanted.kind() == device_kind::automatic) {
+  const bool automatic = wanted.kind() == device_kind::automatic;
+  if (automatic) {
     // A forced algorithm says by its name where it runs.
     if (how.algorithm.starts_with("cpu/")) return device::cpu();
-    const std::string reason = cuda_backend().unavailable(0);
-    if (reason.empty()) return device::cuda(0);
-    if (!how.algorithm.starts_with("cuda/")) {
-      notes.push_back("cuda: " + reason);
-      return device::cpu();
-    }
     wanted = device::cuda(0);
   }
-  if (const std::string reason = backend_of(wanted).unavailable(wanted.index()); !reason.empty())
+  const std::string reason = backend_of(wanted).unavailable(wanted.index());
+  if (reason.empty()) return wanted;
+  if (!automatic || how.algorithm.starts_with("cuda/"))
     throw backend_unavailable("device: " + to_string(wanted) + " cannot be used: " + reason);
-  return wanted;
+  notes.push_back("cuda: " + reason);
+  return device::cpu();
 }
 
 void check_options(const options& how) {
@@ -59,14 +60,12 @@ void check_forced(const options& how, device where) {
       "'s; allowed: " + list_of(algorithms, [](const algorithm& a) { return a.name; }));
 }
 
-}  // namespace
-
-choice choose(const normal_form& form, const filter_taps& filter, const options& how) {
-  check_options(how);
+/// The choice among the algorithms of one device, and the chosen one made ready.
+choice choose_on(device where, const normal_form& form, const filter_taps& filter,
+                 const options& how, std::vector<std::string> notes) {
   choice result;
   description& why = result.why;
-  const device where = resolve(how, why.notes);
-  check_forced(how, where);
+  why.notes = std::move(notes);
 
   using verdict = candidate::verdict;
   const request wanted{form, filter, how, where.index()};
@@ -111,6 +110,28 @@ choice choose(const normal_form& form, const filter_taps& filter, const options&
   why.exact_on_integers = result.algorithm->exact_on_integers();
   why.workspace_bytes = result.algorithm->workspace_bytes();
   return result;
+}
+
+}  // namespace
+
+choice choose(const normal_form& form, const filter_taps& filter, const options& how) {
+  check_options(how);
+  std::vector<std::string> notes;
+  const device where = resolve(how, notes);
+  check_forced(how, where);
+  const bool asked_for = how.device.kind() != device_kind::automatic || !how.algorithm.empty();
+  if (where.kind() != device_kind::cuda || asked_for)
+    return choose_on(where, form, filter, how, std::move(notes));
+
+  // The device was this function's idea: what goes wrong there is no reason to have no plan.
+  try {
+    return choose_on(where, form, filter, how, notes);
+  } catch (const std::bad_alloc&) {
+    notes.emplace_back("cuda: out of memory");
+  } catch (const cuda_error& e) {
+    notes.push_back(std::string("cuda: ") + e.what());
+  }
+  return choose_on(device::cpu(), form, filter, how, std::move(notes));
 }
 
 }  // namespace convgpu::detail

@@ -14,7 +14,7 @@ struct choice {
   description why;
 };
 
-/// Chooses and prepares. \throws invalid_problem, unsupported, backend_unavailable as `plan`
+/// Chooses and prepares. \throws as `plan`
 [[nodiscard]] choice choose(const normal_form& form, const filter_taps& filter, const options& how);
 
 }  // namespace convgpu::detail

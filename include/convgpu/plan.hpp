@@ -25,7 +25,8 @@ class device {
  public:
   constexpr device() noexcept = default;
 
-  /// A CUDA device where there is one, else the CPU; `description::notes` then says why.
+  /// A CUDA device where there is one and the plan can be made on it, else the CPU; `description::notes`
+  /// then says why.
   static constexpr device automatic() noexcept { return {device_kind::automatic, 0}; }
   static constexpr device cpu() noexcept { return {device_kind::cpu, 0}; }
   /// The CUDA device of that index, counted as the CUDA runtime counts.
@@ -101,7 +102,9 @@ class CONVGPU_API plan {
   ///                              than the problem's) or an option makes no sense
   /// \throws unsupported          `options::algorithm` names one that refuses this problem
   /// \throws backend_unavailable  `options::device` is not there
-  /// \throws std::bad_alloc
+  /// \throws cuda_error           `options::device` fails; never with `device::automatic`, which takes the CPU
+  ///                              then, unless an algorithm of CUDA's is forced
+  /// \throws std::bad_alloc       likewise where the device's memory does not suffice
   plan(const convgpu::problem& p, const any_const_view& filter, const options& how = {});
 
   /// Copies share everything; a plan that is moved from stays what it was.

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// What kernels move to and from device memory, as the stand-in for the CUDA runtime counts it, and what
+// their tiles say that they have to.
+#pragma once
+
+#include <convgpu/problem.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace convgpu::test {
+
+/// All launches of one run on device memory.
+struct traffic {
+  std::uint64_t loaded = 0;  ///< bytes
+  std::uint64_t stored = 0;
+  std::uint64_t barriers = 0;  ///< of all blocks
+  std::size_t launches = 0;
+  std::size_t shared = 0;  ///< bytes for a block of the launch that has most of it
+  int threads = 0;         ///< of a block
+  std::string parameters;
+};
+
+/// One problem for one algorithm. Its problem is f32, dense and, so that all tiles are alike, `valid`.
+struct traffic_case {
+  std::string algorithm;
+  convgpu::problem problem;
+  double most = 0;  ///< bytes read for each byte of input and filter, at most
+  std::uint64_t (*predicted)(const convgpu::problem& p);  ///< bytes read, exactly
+  int blocks = 0;  ///< that share a multiprocessor at least, as far as registers go
+};
+
+/// Every algorithm of the CUDA backend, with the problems it is made for.
+[[nodiscard]] std::vector<traffic_case> traffic_cases();
+
+[[nodiscard]] std::uint64_t input_bytes(const problem& p);  ///< taps included
+[[nodiscard]] std::uint64_t output_bytes(const problem& p);
+
+/// Runs it on a stand-in of its own: whatever was allocated or queued before is void.
+[[nodiscard]] traffic measure(const traffic_case& c);
+
+}  // namespace convgpu::test

@@ -6,7 +6,6 @@
 #include <exception>
 #include <string>
 
-#include "cuda/tuning.hpp"
 #include "cuda_occupancy.hpp"
 #include "cuda_traffic.hpp"
 
@@ -24,13 +23,14 @@ void print_row(const traffic_case& c) {
   const auto loaded = static_cast<double>(t.loaded);
   const auto stored = static_cast<double>(t.stored);
   const auto least = static_cast<double>(input_bytes(p) + output_bytes(p));
-  std::printf("| %s | %s | %s%s | %s | %zu | %.2f | %.2f | %.2f | %.2f | %zu |",
+  std::printf("| %s | %s | %s%s | %d | %s | %zu | %.2f | %.2f | %.2f | %.2f | %zu |",
               c.algorithm.c_str(), text(p.filter).c_str(), text(p.in).c_str(),
-              p.planes == 1 ? "" : (" x" + std::to_string(p.planes)).c_str(), t.parameters.c_str(),
-              t.launches, loaded / outputs, stored / outputs, (loaded + stored) / least,
-              static_cast<double>(t.barriers) * 1000 / outputs, t.shared);
+              p.planes == 1 ? "" : (" x" + std::to_string(p.planes)).c_str(), c.multiprocessors,
+              t.parameters.c_str(), t.launches, loaded / outputs, stored / outputs,
+              (loaded + stored) / least, static_cast<double>(t.barriers) * 1000 / outputs,
+              t.shared);
   for (const multiprocessor& m : multiprocessors)
-    std::printf(" %d |", resident_blocks(m, t.threads, cuda::registers_for(c.blocks), t.shared));
+    std::printf(" %d |", resident_blocks(m, t.threads, registers_of(c), t.shared));
   std::printf("\n");
 }
 
@@ -41,10 +41,11 @@ void print() {
       "the output once. Blocks per multiprocessor follow from threads, shared memory and the "
       "registers that\n"
       "the launch bounds leave.\n\n"
-      "| algorithm | filter | input | made of it | launches | read | written | ratio | "
+      "| algorithm | filter | input | multiprocessors | made of it | launches | read | written | "
+      "ratio | "
       "barriers per 1000 outputs | shared memory per block |");
   for (const multiprocessor& m : multiprocessors) std::printf(" %s |", m.name);
-  std::printf("\n|---|---|---|---|---|---|---|---|---|---|");
+  std::printf("\n|---|---|---|---|---|---|---|---|---|---|---|");
   for (std::size_t i = 0; i < std::size(multiprocessors); ++i) std::printf("---|");
   std::printf("\n");
   for (const traffic_case& c : traffic_cases()) print_row(c);

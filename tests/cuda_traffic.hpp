@@ -27,9 +27,12 @@ struct traffic_case {
   std::string algorithm;
   convgpu::problem problem;
   double most = 0;  ///< bytes read for each byte of input and filter, at most
-  std::uint64_t (*predicted)(const convgpu::problem& p);  ///< bytes read, exactly
-  int blocks = 0;  ///< that share a multiprocessor at least, as far as registers go
+  std::uint64_t (*predicted)(const traffic_case& c) = nullptr;  ///< bytes read, exactly
+  int resident = 0;           ///< blocks on a multiprocessor of sm_90, at least
+  int multiprocessors = 132;  ///< of the device, by which some algorithms cut their work
 };
+/// Registers for a thread of any of them, as the launch bounds have it.
+[[nodiscard]] int registers_of(const traffic_case& c);
 
 /// Every algorithm of the CUDA backend, with the problems it is made for.
 [[nodiscard]] std::vector<traffic_case> traffic_cases();

@@ -128,10 +128,12 @@ accesses of_separable() {
   }
   for (int q = 0; q < t.outputs; ++q)
     all.push_back({"writes the ring", sizeof(Sum), [=](int thread) {
-                     return t.line(thread) * t.cols() + t.template in_ring<Sum>(thread, q);
+                     return t.line(thread) * t.template ring_pitch<Sum>() +
+                            t.template in_ring<Sum>(thread, q);
                    }});
   all.push_back({"reads the ring", sizeof(Sum), [=](int thread) {
-                   return t.first(thread) * t.cols() + cuda::swizzle<Sum>(t.column(thread));
+                   return t.first(thread) * t.template ring_pitch<Sum>() +
+                          cuda::swizzle<Sum>(t.column(thread));
                  }});
   all.push_back({"writes results", sizeof(Sum),
                  [=](int thread) { return t.first(thread) * t.cols() + t.column(thread); }});

@@ -152,6 +152,26 @@ TEST_P(cuda_threads, agree_where_blocks_are_few) {
   for (const cuda_on_host::launch_record& l : cuda_on_host::launches()) EXPECT_LE(l.grid.x, 2u);
 }
 
+// In whatever memory the taps travel, it is the plan's own.
+TEST_P(cuda_threads, plans_keep_their_taps) {
+  using floats = std::vector<float>;
+  for (const extent taps :
+       {extent(3, 3), extent(9, 9), extent(1, 5), extent(1, 66), extent(66, 3)}) {
+    const problem p{.in = {20, 140}, .filter = taps, .mode = mode::same};
+    const floats ones(static_cast<std::size_t>(taps.count()), 1.0F);
+    const floats twos(ones.size(), 2.0F);
+    const floats x(static_cast<std::size_t>(p.in.count()), 1.0F);
+    const plan of_ones(p, ones, GetParam().forced());
+    const plan of_twos(p, twos, GetParam().forced());
+    floats once(x.size());
+    floats twice(x.size());
+    of_ones.run(x, once);
+    of_twos.run(x, twice);
+    for (float& v : once) v *= 2;
+    EXPECT_EQ(once, twice) << taps.rows << " x " << taps.cols;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(every, cuda_threads, testing::ValuesIn([] {
                            std::vector<algorithm> all = available_algorithms();
                            std::erase_if(all, [](const algorithm& a) {

@@ -161,8 +161,10 @@ TEST_P(cuda_threads, plans_keep_their_taps) {
     const floats ones(static_cast<std::size_t>(taps.count()), 1.0F);
     const floats twos(ones.size(), 2.0F);
     const floats x(static_cast<std::size_t>(p.in.count()), 1.0F);
-    const plan of_ones(p, ones, GetParam().forced());
-    const plan of_twos(p, twos, GetParam().forced());
+    const plan of_ones =
+        GetParam().with_forced([&](const options& how) { return plan(p, ones, how); });
+    const plan of_twos =
+        GetParam().with_forced([&](const options& how) { return plan(p, twos, how); });
     floats once(x.size());
     floats twice(x.size());
     of_ones.run(x, once);

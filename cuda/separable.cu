@@ -54,7 +54,8 @@ __device__ void sum_along(Sum* ring, Sample* lines, const separable_layout& layo
   Sum sums[shape.outputs] = {};
   slide_along_row<shape.outputs>(sums, lines + shape.run(thread, layout.pitch), taps,
                                  [&](int m) { return p.along[taps - 1 - m]; });
-  Sum* const to = ring + next_in_ring(slot, line, layout.ring_rows) * shape.cols();
+  Sum* const to =
+      ring + next_in_ring(slot, line, layout.ring_rows) * shape.template ring_pitch<Sum>();
 #pragma unroll
   for (int q = 0; q < shape.outputs; ++q) to[shape.template in_ring<Sum>(thread, q)] = sums[q];
 }
@@ -118,7 +119,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
                              count, row + row_taps - 1 + done, col, place.plane, p);
       __syncthreads();  // the ring is full, and the last step's results are stored
       Sum sums[shape.down()] = {};
-      sum_down(sums, ring + swizzle<Sum>(column), shape.cols(),
+      sum_down(sums, ring + swizzle<Sum>(column), shape.template ring_pitch<Sum>(),
                next_in_ring(top, first, layout.ring_rows), layout.ring_rows, p);
 #pragma unroll
       for (int v = 0; v < shape.down(); ++v) results[(first + v) * shape.cols() + column] = sums[v];

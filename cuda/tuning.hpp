@@ -161,6 +161,12 @@ struct separable_tile {
   [[nodiscard]] constexpr int in_ring(int thread, int q) const {
     return swizzle<Sum>(thread % threads_along * outputs + q);
   }
+  /// Places between rows of the ring. A warp writes sums of 4 bytes to two rows at once: four places more put
+  /// the second one into the banks that the first leaves free.
+  template <class Sum>
+  [[nodiscard]] constexpr int ring_pitch() const {
+    return cols() + (sizeof(Sum) == 4 ? 4 : 0);
+  }
   // Down columns: the thread's column, and the first of its outputs.
   [[nodiscard]] constexpr int column(int thread) const { return thread % cols(); }
   [[nodiscard]] constexpr int first(int thread) const { return thread / cols() * down(); }
@@ -203,7 +209,8 @@ constexpr separable_layout separable_layout_for(int row_taps, int col_taps) {
   l.pitch = spread_pitch<Sample>(samples + samples / t.outputs);
   l.ring_rows = row_taps - 1 + t.step;
   l.ring_at = (static_cast<std::size_t>(t.step * l.pitch) * sizeof(Sample) + 15) / 16 * 16;
-  l.results_at = l.ring_at + static_cast<std::size_t>(l.ring_rows * t.cols()) * sizeof(Sum);
+  l.results_at = l.ring_at +
+                 static_cast<std::size_t>(l.ring_rows * t.template ring_pitch<Sum>()) * sizeof(Sum);
   l.bytes = l.results_at + static_cast<std::size_t>(t.step * t.cols()) * sizeof(Sum);
   return l;
 }

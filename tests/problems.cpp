@@ -297,6 +297,8 @@ std::vector<test_case> large_problems(dtype in) {
   // More rows from the first tap to the last than a cache can be expected to hold.
   add({70, 2100}, {3, 2});
   cases.back().problem.dilation.rows = 33;
+  // Images filtered along their rows only.
+  for (const int taps : {2, 9, 31, 70}) add({d.pick({2, 9, 17}), 300}, {1, taps});
   return cases;
 }
 

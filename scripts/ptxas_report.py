@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What nvcc makes of the kernels: registers, spills, shared memory.
+
+    scripts/ptxas_report.py BUILD_DIR
+
+BUILD_DIR is configured with CONVGPU_CUDA and Ninja; nothing in it has to be built. Every .cu file of the
+library is compiled as it would be there, and nothing else is touched. Prints a table and fails on
+  - spilled registers, and stack frames,
+  - kernels whose launch bounds do not say the threads and one of the numbers of blocks of cuda/tuning.hpp,
+  - more registers than tuning.hpp has for so many blocks.
+"""
+
+import concurrent.futures
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TUNING = """
+#include "cuda/tuning.hpp"
+#include <cstdio>
+int main() {
+  using namespace convgpu::cuda;
+  std::printf("{\\"threads\\": %d, \\"%d\\": %d, \\"%d\\": %d}\\n", block_threads, blocks_at_once<float>,
+              registers_at_most<float>, blocks_at_once<double>, registers_at_most<double>);
+}
+"""
+
+
+def run(command, **more):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
+    if done.returncode != 0:
+        sys.exit(f"ptxas_report.py: {shlex.join(map(str, command))}\n{done.stdout}")
+    return done.stdout
+
+
+@dataclasses.dataclass
+class Kernel:
+    name: str  # mangled
+    architecture: str
+    stack: int = 0
+    spill_stores: int = 0
+    spill_loads: int = 0
+    registers: int = 0
+    barriers: int = 0
+    static_shared: int = 0
+    threads: int = 0  # of the launch bounds; 0 where they do not say
+    blocks: int = 0
+
+
+def number(pattern, text):
+    found = re.search(pattern, text)
+    return int(found.group(1)) if found else 0
+
+
+def read_log(log):
+    """The kernels that ptxas -v tells of."""
+    kernels = []
+    for line in log.splitlines():
+        entry = re.search(r"Compiling entry function '(\S+)' for '(\w+)'", line)
+        if entry:
+            kernels.append(Kernel(entry.group(1), entry.group(2)))
+        elif "bytes stack frame" in line and kernels:
+            kernels[-1].stack = number(r"(\d+) bytes stack frame", line)
+            kernels[-1].spill_stores = number(r"(\d+) bytes spill stores", line)
+            kernels[-1].spill_loads = number(r"(\d+) bytes spill loads", line)
+        elif re.search(r"Used \d+ registers", line):
+            kernels[-1].registers = number(r"Used (\d+) registers", line)
+            kernels[-1].barriers = number(r"used (\d+) barriers", line)
+            kernels[-1].static_shared = number(r"(\d+) bytes smem", line)
+    return kernels
+
+
+def read_launch_bounds(ptx):
+    """{mangled name: (threads, blocks)}"""
+    bounds = {}
+    for entry in re.finditer(r"\.entry (\w+)\s*\(.*?\)\s*(.*?)\{", ptx, re.DOTALL):
+        directives = entry.group(2)
+        threads = re.search(r"\.maxntid (\d+)(?:, (\d+))?(?:, (\d+))?", directives)
+        product = 1
+        for factor in threads.groups() if threads else ():
+            product *= int(factor or 1)
+        bounds[entry.group(1)] = (product if threads else 0, number(r"\.minnctapersm (\d+)", directives))
+    return bounds
+
+
+def compile_one(command, directory):
+    """The kernels of one file."""
+    words = shlex.split(command)
+    with tempfile.TemporaryDirectory(prefix="ptxas_report_") as kept:
+        if "-o" in words:
+            words[words.index("-o") + 1] = f"{kept}/object.o"
+        if "-MF" in words:
+            words[words.index("-MF") + 1] = f"{kept}/object.d"
+        kernels = read_log(run([*words, "-Xptxas", "-v", "--keep", "--keep-dir", kept], cwd=directory))
+        bounds = {}
+        for ptx in pathlib.Path(kept).glob("*.ptx"):
+            bounds.update(read_launch_bounds(ptx.read_text()))
+    for kernel in kernels:
+        kernel.threads, kernel.blocks = bounds.get(kernel.name, (0, 0))
+    return kernels
+
+
+def read_tuning():
+    with tempfile.TemporaryDirectory(prefix="ptxas_report_") as work:
+        source = pathlib.Path(work) / "tuning.cpp"
+        source.write_text(TUNING)
+        compiler = os.environ.get("CXX", "c++")
+        run([*shlex.split(compiler), "-std=c++20", f"-I{ROOT}", f"-I{ROOT}/include", source,
+             "-o", f"{work}/tuning"])
+        return json.loads(run([f"{work}/tuning"]))
+
+
+def readable(names):
+    tool = shutil.which("cu++filt") or shutil.which("c++filt")
+    if tool is None:
+        return names
+    lines = run([tool], input="\n".join(names)).splitlines()
+    # Templates end where the parameters of the function begin.
+    lines = [re.sub(r"^void |convgpu::cuda::|convgpu::|\(anonymous namespace\)::|std::|\(.*$", "",
+                    line.replace("(anonymous namespace)", "")) for line in lines]
+    return [line.replace("::", "").replace("> >", ">>") for line in lines]
+
+
+def complaints(kernel, tuning):
+    wrong = []
+    if kernel.stack or kernel.spill_stores or kernel.spill_loads:
+        wrong.append("spills")
+    if kernel.threads != tuning["threads"] or str(kernel.blocks) not in tuning:
+        wrong.append(f"launch bounds say {kernel.threads} threads and {kernel.blocks} blocks")
+    elif kernel.registers > tuning[str(kernel.blocks)]:
+        wrong.append(f"more registers than the {tuning[str(kernel.blocks)]} of {kernel.blocks} blocks")
+    return wrong
+
+
+def main():
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__.strip())
+    database = json.loads(run(["ninja", "-C", sys.argv[1], "-t", "compdb"]))
+    units = {u["file"]: u for u in database if u["file"].endswith(".cu") and "-x cu" in u["command"]}
+    if not units:
+        sys.exit(f"ptxas_report.py: {sys.argv[1]} compiles no .cu file with nvcc; allowed: a build tree "
+                 "with CONVGPU_CUDA=ON")
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        compiled = pool.map(lambda u: compile_one(u["command"], u["directory"]), units.values())
+        kernels = [k for of_unit in compiled for k in of_unit]
+    if not kernels:
+        sys.exit("ptxas_report.py: ptxas tells of no kernel")
+    tuning = read_tuning()
+    print("| kernel | for | registers | allowed | stack | spill stores | spill loads | static smem "
+          "| barriers | |\n|---|---|---|---|---|---|---|---|---|---|")
+    failed = 0
+    for name, k in sorted(zip(readable([k.name for k in kernels]), kernels), key=lambda row: row[0]):
+        wrong = complaints(k, tuning)
+        failed += bool(wrong)
+        print(f"| {name} | {k.architecture} | {k.registers} | {tuning.get(str(k.blocks), '')} | {k.stack} "
+              f"| {k.spill_stores} | {k.spill_loads} | {k.static_shared} | {k.barriers} | {', '.join(wrong)} |")
+    if failed:
+        sys.exit(f"ptxas_report.py: {failed} of {len(kernels)} kernels are not as they should be")
+
+
+if __name__ == "__main__":
+    main()

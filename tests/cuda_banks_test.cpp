@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bank conflicts, worked out from the functions by which kernels find their way in shared memory.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <complex>
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cuda/tuning.hpp"
+
+namespace convgpu::test {
+namespace {
+
+/// Which element each thread of a block reads or writes.
+using access = std::function<int(int thread)>;
+
+/// Turns that the lanes of a warp take at an access: shared memory has 32 banks of 4 bytes, each gives one
+/// word in a turn, and to everybody who wants it. Elements of 8 (16) bytes are asked for by half (a
+/// quarter) of the warp at a time.
+int turns(const access& a, int first_thread, int element_bytes) {
+  const int lanes = std::min(32, 128 / element_bytes);
+  int total = 0;
+  for (int lane = 0; lane < 32; lane += lanes) {
+    std::array<std::set<int>, 32> words;
+    for (int i = lane; i < lane + lanes; ++i) {
+      const int begin = a(first_thread + i) * element_bytes;
+      for (int byte = begin; byte < begin + std::max(element_bytes, 4); byte += 4)
+        words[static_cast<std::size_t>(byte / 4 % 32)].insert(byte / 4);
+    }
+    const auto busiest = std::max_element(words.begin(), words.end(),
+                                          [](auto& x, auto& y) { return x.size() < y.size(); });
+    total += static_cast<int>(busiest->size());
+  }
+  return total;
+}
+
+int fewest_turns(int element_bytes) {
+  return std::max(1, element_bytes * 32 / 128);
+}
+
+TEST(cuda_banks, are_counted) {
+  const auto count = [](int bytes, int factor) {
+    return turns([=](int thread) { return thread * factor; }, 0, bytes);
+  };
+  EXPECT_EQ(count(4, 0), 1) << "one word for all";
+  EXPECT_EQ(count(4, 1), 1);
+  EXPECT_EQ(count(4, 2), 2);
+  EXPECT_EQ(count(4, 3), 1);
+  EXPECT_EQ(count(4, 32), 32);
+  EXPECT_EQ(count(4, 33), 1);
+  EXPECT_EQ(count(8, 1), 2);
+  EXPECT_EQ(count(8, 2), 4);
+  EXPECT_EQ(count(16, 1), 4);
+  EXPECT_EQ(count(16, 2), 8);
+  EXPECT_EQ(count(16, 0), 4) << "one element for each quarter";
+}
+
+/// An access of a kernel to elements of some size.
+struct shared_access {
+  std::string what;
+  int element_bytes = 4;
+  access at;
+  int factor = 1;  ///< of the fewest turns that there can be
+};
+using accesses = std::vector<shared_access>;
+
+/// What load_tile writes and store_tile reads: neighbours, spread by `Group`. The places left free push the
+/// last ones of a warp into banks of the first, which is a second turn; once for each sample that is loaded,
+/// and paid back by every run of samples that is then read without.
+template <int Group>
+void add_neighbours(accesses& to, const std::string& what, int element_bytes) {
+  for (const int from : {0, 32, 64, 96})
+    to.push_back({what, element_bytes,
+                  [=](int thread) { return cuda::spread<Group>(from + thread % 32); },
+                  Group == 0 ? 1 : 2});
+}
+
+template <class Sample, class Sum>
+accesses of_direct() {
+  constexpr cuda::direct_tile t = cuda::direct_tile_for(sizeof(Sum));
+  accesses all;
+  add_neighbours<0>(all, "loads, stores", sizeof(Sample));
+  for (const int more : {0, 1, 6, t.chunk - 1})
+    for (int r = 0; r < t.rows; ++r)
+      for (int c = 0; c < t.cols; ++c) {
+        const auto at = [=](int thread) {
+          return t.first(thread, t.out_cols() + more) + t.offset(r, c, t.out_cols() + more);
+        };
+        all.push_back({"reads samples", sizeof(Sample), at});
+        if (more == 0) all.push_back({"writes sums", sizeof(Sum), at});
+      }
+  return all;
+}
+
+template <class Sample, class Sum>
+accesses of_direct_row() {
+  constexpr cuda::row_tile t = cuda::row_tile_for(sizeof(Sum));
+  accesses all;
+  add_neighbours<t.outputs>(all, "loads", sizeof(Sample));
+  add_neighbours<t.outputs>(all, "stores", sizeof(Sum));
+  for (const int lines : {1, cuda::row_lines})
+    for (const int taps : {1, 2, 7, 63})
+      for (int q = 0; q < t.outputs; ++q) {
+        const auto at = [=](int thread) { return t.run(thread, lines, t.pitch(lines, taps)) + q; };
+        all.push_back({"reads samples", sizeof(Sample), at});
+        if (taps == 1) all.push_back({"writes sums", sizeof(Sum), at});
+      }
+  return all;
+}
+
+template <class Sample, class Sum>
+accesses of_separable() {
+  constexpr cuda::separable_tile t = cuda::separable_tile_for(sizeof(Sum));
+  accesses all;
+  add_neighbours<t.outputs>(all, "loads", sizeof(Sample));
+  add_neighbours<0>(all, "stores", sizeof(Sum));
+  for (const int taps : {1, 3, 7, 31, 64}) {
+    const cuda::separable_layout layout = cuda::separable_layout_for<Sample, Sum>(taps, taps);
+    for (int q = 0; q < t.outputs; ++q)
+      all.push_back({"reads samples", sizeof(Sample),
+                     [=](int thread) { return t.run(thread, layout.pitch) + q; }});
+  }
+  for (int q = 0; q < t.outputs; ++q)
+    all.push_back({"writes the ring", sizeof(Sum), [=](int thread) {
+                     return t.line(thread) * t.template ring_pitch<Sum>() +
+                            t.template in_ring<Sum>(thread, q);
+                   }});
+  all.push_back({"reads the ring", sizeof(Sum), [=](int thread) {
+                   return t.first(thread) * t.template ring_pitch<Sum>() +
+                          cuda::swizzle<Sum>(t.column(thread));
+                 }});
+  all.push_back({"writes results", sizeof(Sum),
+                 [=](int thread) { return t.first(thread) * t.cols() + t.column(thread); }});
+  return all;
+}
+
+struct kernel_accesses {
+  std::string kernel;
+  accesses all;
+};
+
+void PrintTo(const kernel_accesses& k, std::ostream* to) {
+  *to << k.kernel;
+}
+
+/// The kernels of one file for all pairs of samples and sums that there are.
+template <class F>
+void add_kernels(std::vector<kernel_accesses>& to, const std::string& name, F f) {
+  using cf32 = std::complex<float>;
+  using cf64 = std::complex<double>;
+  const auto add = [&]<class Sample, class Sum>(const char* types) {
+    to.push_back({name + types, f.template operator()<Sample, Sum>()});
+  };
+  add.template operator()<float, float>("_f32");
+  add.template operator()<double, double>("_f64");
+  add.template operator()<float, cf32>("_f32_cf32");
+  add.template operator()<cf32, cf32>("_cf32");
+  add.template operator()<double, cf64>("_f64_cf64");
+  add.template operator()<cf64, cf64>("_cf64");
+  add.template operator()<std::int32_t, std::int32_t>("_i32");
+  add.template operator()<std::int32_t, std::int64_t>("_i32_i64");
+}
+
+std::vector<kernel_accesses> all_kernels() {
+  std::vector<kernel_accesses> all;
+  add_kernels(all, "direct", []<class Sample, class Sum>() { return of_direct<Sample, Sum>(); });
+  add_kernels(all, "direct_row",
+              []<class Sample, class Sum>() { return of_direct_row<Sample, Sum>(); });
+  add_kernels(all, "separable",
+              []<class Sample, class Sum>() { return of_separable<Sample, Sum>(); });
+  return all;
+}
+
+class cuda_banks : public testing::TestWithParam<kernel_accesses> {};
+
+TEST_P(cuda_banks, have_no_conflicts) {
+  for (const shared_access& a : GetParam().all)
+    for (int thread = 0; thread < cuda::block_threads; thread += 32)
+      ASSERT_EQ(turns(a.at, thread, a.element_bytes), a.factor * fewest_turns(a.element_bytes))
+          << a.what << ", " << a.element_bytes << " bytes, warp " << thread / 32;
+}
+
+INSTANTIATE_TEST_SUITE_P(every, cuda_banks, testing::ValuesIn(all_kernels()),
+                         [](const auto& instance) { return instance.param.kernel; });
+
+}  // namespace
+}  // namespace convgpu::test

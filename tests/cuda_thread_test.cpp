@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every kernel, and every branch of it, on few and small problems: for the thread sanitizer, to which CUDA
+// threads on the stand-in are threads that only barriers order.
+
+#include <gtest/gtest.h>
+#include <convgpu/convgpu.hpp>
+
+#include <algorithm>
+#include <cuda_on_host.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "buffers.hpp"
+#include "oracle.hpp"
+#include "problems.hpp"
+
+namespace convgpu::test {
+namespace {
+
+test_case a_case(types t, extent in, extent filter, border b = border::zero(), mode m = mode::same,
+                 content data = content::small_integers) {
+  test_case c;
+  c.problem = {.in = in, .filter = filter, .types = t, .mode = m, .border = b};
+  c.data = data;
+  c.rank_one = true;
+  c.seed = 1;
+  return c;
+}
+
+/// Types and contents that are summed in each of the types of sums.
+struct summed {
+  types in_types;
+  content data = content::small_integers;
+};
+std::vector<summed> all_sums() {
+  using enum dtype;
+  return {{{f32, f32, f32}},
+          {{f64, f64, f64}},
+          {{cf32, f32, cf32}},
+          {{cf32, cf32, cf32}},
+          {{f32, cf32, cf32}},
+          {{cf64, f64, cf64}},
+          {{cf64, cf64, cf64}},
+          {{f64, cf64, cf64}},
+          {{u8, i8, u8}},
+          {{i16, i16, i16}, content::any_integers},
+          {{i32, i32, i32}, content::any_integers}};
+}
+
+/// What decides about a kernel, and the branches within: sums of each type, elements of each type, tiles
+/// inside and at each border, several tiles along each axis, several chunks of taps along each, planes,
+/// filters that are made for, that travel with the launch, and that do not.
+std::vector<test_case> cases() {
+  using enum dtype;
+  constexpr types f32s{f32, f32, f32};
+  std::vector<test_case> all{
+      a_case(f32s, {200, 200}, {7, 7}, border::mirror()),  // the tile in the middle is inside
+      a_case(f32s, {200, 300}, {9, 9}, border::zero()),
+      a_case(f32s, {70, 80}, {35, 3}, border::wrap(), mode::full),
+      a_case(f32s, {70, 80}, {3, 35}, border::symmetric()),
+      a_case(f32s, {40, 40}, {34, 36}, border::constant(2), mode::valid),
+      a_case(f32s, {1, 4500}, {1, 9}, border::replicate()),
+      a_case(f32s, {1, 3000}, {1, 600}),
+      a_case(f32s, {20, 600}, {1, 9}, border::mirror()),
+      a_case(f32s, {300, 1}, {40, 1}, border::mirror()),
+      a_case({f16, f16, f16}, {20, 70}, {3, 3}),
+      a_case({bf16, f32, f32}, {20, 70}, {3, 3}),
+      a_case({bf16, bf16, bf16}, {20, 70}, {5, 5}),
+      a_case({i8, i8, i32}, {40, 70}, {3, 3}),
+      a_case({u16, i16, u16}, {40, 70}, {5, 5}, {}, mode::same, content::any_integers),
+      a_case({i16, i16, i64}, {40, 70}, {5, 5}, {}, mode::same, content::any_integers),
+      a_case({u8, f32, u8}, {40, 70}, {3, 3}),
+      a_case({i16, f32, f32}, {40, 70}, {3, 3}),
+      a_case({i32, f64, f64}, {40, 70}, {3, 3}),
+  };
+  all[0].problem.planes = 2;
+  for (const summed& s : all_sums()) {
+    const auto add = [&](extent in, extent filter) {
+      all.push_back(a_case(s.in_types, in, filter, border::mirror(), mode::same, s.data));
+    };
+    add({40, 70}, {18, 3});
+    add({3, 140}, {1, 5});
+    add({3, 140}, {1, 66});
+    for (const int taps : {3, 5, 7}) add({20, 70}, {taps, taps});
+    add({20, 140}, {66, 3});  // too long for one pass of cuda/separable, in either way
+    add({20, 140}, {3, 66});
+  }
+  const auto in_steps = [&](extent stride, extent dilation) {
+    test_case c = a_case(f32s, {40, 70}, {3, 3}, border::mirror());
+    c.problem.stride = stride;
+    c.problem.dilation = dilation;
+    return c;
+  };
+  all.push_back(in_steps({2, 3}, {1, 1}));
+  all.push_back(in_steps({1, 1}, {3, 2}));
+  return all;
+}
+
+/// What is wrong with the answer of `a`; none if it refuses.
+std::optional<std::string> verdict(const algorithm& a, const test_case& c) {
+  const buffer in = c.make_input();
+  const buffer filter = c.make_filter();
+  std::optional<plan> made;
+  try {
+    made.emplace(c.problem, filter.view(), a.forced());
+  } catch (const unsupported&) {
+    return std::nullopt;
+  }
+  const answer expected = solve(c.problem, in.view(), filter.view());
+  buffer out = c.make_output(expected.size);
+  made->run(in.view(), out.view());
+  return out.damage() + difference(c.problem, expected, std::as_const(out).view(),
+                                   made->describe().exact_on_integers);
+}
+
+class cuda_threads : public testing::TestWithParam<algorithm> {
+ protected:
+  ~cuda_threads() override { cuda_on_host::reset(); }
+
+  /// All of the algorithm's cases on a machine with grids of so many blocks.
+  static void hold(int most_blocks, cuda_on_host::order order) {
+    cuda_on_host::machine small;
+    small.device.maxGridSize[0] = most_blocks;
+    cuda_on_host::reset(small);
+    cuda_on_host::set_order(order);
+    for (const test_case& c : cases()) {
+      const std::optional<std::string> words = verdict(GetParam(), c);
+      EXPECT_EQ(words.value_or(""), "") << c;
+    }
+  }
+};
+
+// How many kernels there are the library does not tell; a new one has to be counted here.
+TEST_P(cuda_threads, of_every_kernel_agree) {
+  hold(1 << 30, cuda_on_host::order::ascending);
+  std::set<const void*> kernels;
+  for (const cuda_on_host::launch_record& l : cuda_on_host::launches()) kernels.insert(l.kernel);
+  const std::vector<std::pair<std::string, std::size_t>> expected{
+      {"cuda/separable", 38}, {"cuda/direct", 42}, {"cuda/plain", 11}};
+  const auto found = std::find_if(expected.begin(), expected.end(),
+                                  [](const auto& e) { return e.first == GetParam().name; });
+  ASSERT_NE(found, expected.end()) << GetParam().name << " has " << kernels.size() << " kernels";
+  EXPECT_EQ(kernels.size(), found->second);
+}
+
+// Blocks that make one tile after another.
+TEST_P(cuda_threads, agree_where_blocks_are_few) {
+  hold(2, cuda_on_host::order::descending);
+  for (const cuda_on_host::launch_record& l : cuda_on_host::launches()) EXPECT_LE(l.grid.x, 2u);
+}
+
+// In whatever memory the taps travel, it is the plan's own.
+TEST_P(cuda_threads, plans_keep_their_taps) {
+  using floats = std::vector<float>;
+  for (const extent taps :
+       {extent(3, 3), extent(9, 9), extent(1, 5), extent(1, 66), extent(66, 3)}) {
+    const problem p{.in = {20, 140}, .filter = taps, .mode = mode::same};
+    const floats ones(static_cast<std::size_t>(taps.count()), 1.0F);
+    const floats twos(ones.size(), 2.0F);
+    const floats x(static_cast<std::size_t>(p.in.count()), 1.0F);
+    const plan of_ones =
+        GetParam().with_forced([&](const options& how) { return plan(p, ones, how); });
+    const plan of_twos =
+        GetParam().with_forced([&](const options& how) { return plan(p, twos, how); });
+    floats once(x.size());
+    floats twice(x.size());
+    of_ones.run(x, once);
+    of_twos.run(x, twice);
+    for (float& v : once) v *= 2;
+    EXPECT_EQ(once, twice) << taps.rows << " x " << taps.cols;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(every, cuda_threads, testing::ValuesIn([] {
+                           std::vector<algorithm> all = available_algorithms();
+                           std::erase_if(all, [](const algorithm& a) {
+                             return !a.name.starts_with("cuda/");
+                           });
+                           return all;
+                         }()),
+                         [](const auto& instance) { return test_name(instance.param); });
+
+}  // namespace
+}  // namespace convgpu::test

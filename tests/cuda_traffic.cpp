@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "cuda_traffic.hpp"
+
+#include <convgpu/convgpu.hpp>
+#include <convgpu/detail/normal_form.hpp>
+
+#include <algorithm>
+#include <cuda_on_host.hpp>
+#include <stdexcept>
+
+#include "cuda/tuning.hpp"
+
+namespace convgpu::test {
+namespace {
+
+constexpr std::int64_t sample = sizeof(float);
+
+detail::axis along_rows(const problem& p) {
+  return detail::make_axis(p.in.rows, p.filter.rows, p.mode, 0, 1, 1);
+}
+detail::axis along_cols(const problem& p) {
+  return detail::make_axis(p.in.cols, p.filter.cols, p.mode, 0, 1, 1);
+}
+
+/// Samples of one line that tiles of `tile` outputs read, anew for every chunk of taps. What lies outside
+/// the input is not read.
+std::int64_t read_along(const detail::axis& a, std::int64_t tile, std::int64_t chunk) {
+  std::int64_t read = 0;
+  for (std::int64_t i = 0; i < a.out; i += tile)
+    for (std::int64_t k = 0; k < a.taps; k += chunk) {
+      const std::int64_t last = std::min(k + chunk, a.taps) - 1;
+      const std::int64_t begin = std::max<std::int64_t>(a.at(i, last), 0);
+      const std::int64_t end = std::min(a.at(i + tile - 1, k) + 1, a.in);
+      read += std::max<std::int64_t>(end - begin, 0);
+    }
+  return read;
+}
+
+std::int64_t tiles_along(const detail::axis& a, int tile) {
+  return (a.out + tile - 1) / tile;
+}
+
+/// Tiles with halos. Taps are read by every tile, unless they come with the launch.
+std::uint64_t read_by_direct(const traffic_case& c) {
+  constexpr cuda::direct_tile t = cuda::direct_tile_for(sizeof(float));
+  const problem& p = c.problem;
+  const detail::axis row = along_rows(p);
+  const detail::axis col = along_cols(p);
+  const std::int64_t samples =
+      read_along(row, t.out_rows(), t.chunk) * read_along(col, t.out_cols(), t.chunk);
+  const std::int64_t tiles = tiles_along(row, t.out_rows()) * tiles_along(col, t.out_cols());
+  const bool with_launch =
+      p.filter.rows == p.filter.cols && p.filter.rows <= 7 && p.filter.rows % 2 == 1;
+  return static_cast<std::uint64_t>((samples + (with_launch ? 0 : tiles * p.filter.count())) *
+                                    p.planes * sample);
+}
+
+/// The same for filters of one row: lines have no halo above and below.
+std::uint64_t read_by_direct_row(const traffic_case& c) {
+  constexpr cuda::row_tile t = cuda::row_tile_for(sizeof(float));
+  const problem& p = c.problem;
+  const detail::axis row = along_rows(p);
+  const detail::axis col = along_cols(p);
+  const int lines = row.out == 1 ? 1 : cuda::row_lines;
+  const std::int64_t samples = row.out * read_along(col, t.cols(lines), t.chunk);
+  const std::int64_t tiles = tiles_along(row, lines) * tiles_along(col, t.cols(lines));
+  const bool with_launch = p.filter.cols <= cuda::small_filter;
+  return static_cast<std::uint64_t>((samples + (with_launch ? 0 : tiles * p.filter.cols)) *
+                                    p.planes * sample);
+}
+
+/// Strips, each with the filter's rows less one at its top, and its columns less one at its sides.
+std::uint64_t read_by_separable(const traffic_case& c) {
+  constexpr cuda::separable_tile t = cuda::separable_tile_for(sizeof(float));
+  const problem& p = c.problem;
+  const detail::axis row = along_rows(p);
+  const detail::axis col = along_cols(p);
+  const std::int64_t strip =
+      cuda::separable_strip(row.out, tiles_along(col, t.cols()) * p.planes, c.multiprocessors);
+  return static_cast<std::uint64_t>(read_along(row, strip, row.taps) *
+                                    read_along(col, t.cols(), col.taps) * p.planes * sample);
+}
+
+/// A tap and a sample for every product.
+std::uint64_t read_by_plain(const traffic_case& c) {
+  const problem& p = c.problem;
+  const std::int64_t outputs = along_rows(p).out * along_cols(p).out * p.planes;
+  return static_cast<std::uint64_t>(outputs * p.filter.count() * 2 * sample);
+}
+
+/// The problem with so many outputs.
+problem with_outputs(extent out, extent filter, std::int64_t planes = 1) {
+  return {.in = {out.rows + filter.rows - 1, out.cols + filter.cols - 1},
+          .filter = filter,
+          .planes = planes,
+          .types = {.in = dtype::f32, .filter = dtype::f32, .out = dtype::f32},
+          .mode = mode::valid};
+}
+
+class memory_of_device {
+ public:
+  explicit memory_of_device(std::uint64_t bytes) {
+    if (cudaMalloc(&data_, bytes) != cudaSuccess || cudaMemset(data_, 0, bytes) != cudaSuccess)
+      throw std::runtime_error(cuda_on_host::complaint());
+  }
+  memory_of_device(const memory_of_device&) = delete;
+  memory_of_device& operator=(const memory_of_device&) = delete;
+  ~memory_of_device() { (void)cudaFree(data_); }
+
+  [[nodiscard]] float* data() const noexcept { return static_cast<float*>(data_); }
+
+ private:
+  void* data_ = nullptr;
+};
+
+}  // namespace
+
+std::vector<traffic_case> traffic_cases() {
+  const extent image(512, 768);
+  const extent large(1024, 1024);
+  const extent signal(1, 1 << 18);
+  return {
+      {"cuda/direct", with_outputs(image, {3, 3}), 1.1, read_by_direct, 4},
+      {"cuda/direct", with_outputs(image, {5, 5}), 1.2, read_by_direct, 4},
+      {"cuda/direct", with_outputs(image, {7, 7}), 1.3, read_by_direct, 4},
+      {"cuda/direct", with_outputs(image, {15, 15}), 1.6, read_by_direct, 4},
+      {"cuda/direct", with_outputs({500, 700}, {7, 7}, 2), 1.3, read_by_direct, 4},
+      {"cuda/direct", with_outputs(signal, {1, 63}), 1.1, read_by_direct_row, 4},
+      // Every tile of 2048 outputs reads 200 taps, and as many samples more.
+      {"cuda/direct", with_outputs(signal, {1, 200}), 1.3, read_by_direct_row, 4},
+      {"cuda/direct", with_outputs(image, {1, 31}), 1.2, read_by_direct_row, 4},
+      // Strips as long as they get, where there is work enough for all: 31 taps read 30 rows more for 256,
+      // and 30 columns more for 128.
+      {"cuda/separable", with_outputs(large, {7, 7}), 1.1, read_by_separable, 4, 1},
+      {"cuda/separable", with_outputs(large, {31, 31}), 1.4, read_by_separable, 4, 1},
+      // And as short as they get, so that an image of this size is work for 132 multiprocessors.
+      {"cuda/separable", with_outputs(large, {7, 7}), 1.3, read_by_separable, 4},
+      {"cuda/separable", with_outputs(large, {31, 31}), 2.4, read_by_separable, 4},
+      // Every product reads its sample: what the tiles are for.
+      {"cuda/plain", with_outputs({256, 256}, {7, 7}), 98, read_by_plain, 4},
+  };
+}
+
+int registers_of(const traffic_case&) {
+  return cuda::registers_at_most<float>;
+}
+
+std::uint64_t input_bytes(const problem& p) {
+  return static_cast<std::uint64_t>((p.in.count() * p.planes + p.filter.count()) * sample);
+}
+
+std::uint64_t output_bytes(const problem& p) {
+  return static_cast<std::uint64_t>(along_rows(p).out * along_cols(p).out * p.planes * sample);
+}
+
+traffic measure(const traffic_case& c) {
+  cuda_on_host::machine on;
+  on.device.multiProcessorCount = c.multiprocessors;
+  cuda_on_host::reset(on);
+  const problem& p = c.problem;
+  const std::vector<float> taps(static_cast<std::size_t>(p.filter.count()), 1.0F);
+  const plan made(p, taps, {.algorithm = c.algorithm});
+  const extent out_size = made.output_extent();
+  const memory_of_device in(input_bytes(p));
+  const memory_of_device out(output_bytes(p));
+  const std::size_t before = cuda_on_host::launches().size();
+  made.run(device_view<const float>(in.data(), p.in, p.planes, dense(p.in)),
+           device_view<float>(out.data(), out_size, p.planes, dense(out_size)));
+  if (cudaDeviceSynchronize() != cudaSuccess) throw std::runtime_error(cuda_on_host::complaint());
+
+  traffic total{.parameters = made.describe().parameters};
+  const std::vector<cuda_on_host::launch_record> launches = cuda_on_host::launches();
+  for (std::size_t i = before; i < launches.size(); ++i) {
+    const cuda_on_host::launch_record& l = launches[i];
+    total.loaded += l.bytes_loaded;
+    total.stored += l.bytes_stored;
+    total.barriers += l.barriers;
+    total.launches += 1;
+    total.shared = std::max(total.shared, l.dynamic_shared);
+    total.threads = static_cast<int>(l.block.x * l.block.y * l.block.z);
+  }
+  return total;
+}
+
+}  // namespace convgpu::test

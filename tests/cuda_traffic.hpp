@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What kernels move to and from device memory, as the stand-in for the CUDA runtime counts it, and what
+// their tiles say that they have to.
+#pragma once
+
+#include <convgpu/problem.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace convgpu::test {
+
+/// All launches of one run on device memory.
+struct traffic {
+  std::uint64_t loaded = 0;  ///< bytes
+  std::uint64_t stored = 0;
+  std::uint64_t barriers = 0;  ///< of all blocks
+  std::size_t launches = 0;
+  std::size_t shared = 0;  ///< bytes for a block of the launch that has most of it
+  int threads = 0;         ///< of a block
+  std::string parameters;
+};
+
+/// One problem for one algorithm. Its problem is f32, dense and, so that all tiles are alike, `valid`.
+struct traffic_case {
+  std::string algorithm;
+  convgpu::problem problem;
+  double most = 0;  ///< bytes read for each byte of input and filter, at most
+  std::uint64_t (*predicted)(const traffic_case& c) = nullptr;  ///< bytes read, exactly
+  int resident = 0;           ///< blocks on a multiprocessor of sm_90, at least
+  int multiprocessors = 132;  ///< of the device, by which some algorithms cut their work
+};
+/// Registers for a thread of any of them, as the launch bounds have it.
+[[nodiscard]] int registers_of(const traffic_case& c);
+
+/// Every algorithm of the CUDA backend, with the problems it is made for.
+[[nodiscard]] std::vector<traffic_case> traffic_cases();
+
+[[nodiscard]] std::uint64_t input_bytes(const problem& p);  ///< taps included
+[[nodiscard]] std::uint64_t output_bytes(const problem& p);
+
+/// Runs it on a stand-in of its own: whatever was allocated or queued before is void.
+[[nodiscard]] traffic measure(const traffic_case& c);
+
+}  // namespace convgpu::test

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mistakes that run.py makes. Text that is to be replaced must be in the file exactly once."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    name: str
+    file: str
+    edits: tuple  # of (old, new)
+    algorithm: str = "cuda"
+    build: str = "plain"  # the one that shows it
+    parts: tuple = ()  # of the suite; empty: all, one after the other
+
+
+def faults_in(file, algorithm, *faults):
+    return [Fault(f"{file}: {name}", f"cuda/{file}", edits if isinstance(edits[0], tuple) else (edits,),
+                  algorithm, **(more[0] if more else {}))
+            for name, edits, *more in faults]
+
+
+THREAD = {"build": "thread"}
+ADDRESS = {"build": "address"}
+TRAFFIC = {"parts": ("traffic",)}
+BANKS = {"parts": ("banks",)}
+FAR = {"parts": ("far apart",)}
+
+FAULTS = [
+    *faults_in(
+        "direct.cu", "cuda/direct",
+        ("no barrier before a chunk", ("        __syncthreads();  // everybody has read the chunk before\n", ""), THREAD),
+        ("no barrier after a chunk is loaded",
+         ("load_taps(taps, k0, l0, kn, ln, p);\n        __syncthreads();", "load_taps(taps, k0, l0, kn, ln, p);"), THREAD),
+        ("no barrier before the sums", ("  __syncthreads();  // everybody has read the last chunk", "  // everybody"),
+         THREAD),
+        ("no barrier after the sums", ("  __syncthreads();\n  store_tile(", "  store_tile("), THREAD),
+        ("no barrier before a tile", ("    __syncthreads();  // everybody has stored the tile before\n", ""), THREAD),
+        ("no barrier after a tile is loaded", ("    __syncthreads();\n    slide_down<Extent>", "    slide_down<Extent>"),
+         THREAD),
+        ("halo a row short", ("shape.out_rows() + kn - 1, pitch, p.row", "shape.out_rows() + kn - 2, pitch, p.row")),
+        ("halo of small filters a column short",
+         ("shape.out_rows() + Extent - 1, pitch, p.row", "shape.out_rows() + Extent - 1, pitch - 1, p.row")),
+        ("tiles overlap by a column", ("t % grid.cols * shape.out_cols()", "t % grid.cols * (shape.out_cols() - 1)")),
+        ("tiles of one plane only", (".plane = t / grid.cols / grid.rows}", ".plane = 0}")),
+        ("chunks of rows start one late", ("p.row.at(at.i, k0 + kn - 1)", "p.row.at(at.i, k0 + kn)")),
+        ("every chunk at the first column", ("p.col.at(at.j, l0 + ln - 1)", "p.col.at(at.j, ln - 1)")),
+        ("even filters start one on", ("p.col.at(at.j, l0 + ln - 1)", "p.col.at(at.j, l0 + ln - 1) + (p.col.taps % 2 == 0)")),
+        ("taps transposed", ("return taps[k * ln + l];", "return taps[l * kn + k];")),
+        ("small filters transposed", ("return p.taps[k * Extent + l];", "return p.taps[l * Extent + k];")),
+        ("filter flipped", ("const auto h = tap((Known == 0 ? kn : Known) - 1 - m, l);", "const auto h = tap(m, l);")),
+        ("zero taps not stepped over", ("if (h != decltype(h){}) {", "{")),
+        ("window does not slide", ("window[r][c] = window[r + 1][c];", "window[r][c] = window[r][c];")),
+        ("shared memory over-read", ("return taps[k * ln + l];", "return taps[k * ln + l] + taps[kn * ln] * Tap{};")),
+        ("shared memory over-read where it changes nothing",
+         ("return taps[k * ln + l];",
+          "const volatile auto* bytes = reinterpret_cast<unsigned char*>(taps + kn * ln);\n"
+          "                        return *bytes == 1 ? taps[k * ln + l] : Tap(taps[k * ln + l]);"), ADDRESS),
+        ("blocks make one tile each", ("  for (std::int64_t t = blockIdx.x; t < grid.total; t += gridDim.x) {\n"
+                                       "    const tile_origin at = origin_of(t, grid, shape, p);\n"
+                                       "    Sum sums[shape.rows][shape.cols] = {};\n\n",
+                                       "  if (std::int64_t t = blockIdx.x; t < grid.total) {\n"
+                                       "    const tile_origin at = origin_of(t, grid, shape, p);\n"
+                                       "    Sum sums[shape.rows][shape.cols] = {};\n\n")),
+        ("plans share their taps",
+         (("explicit direct(const detail::tap_values& taps) : taps_(on_device(taps_as<Tap>(taps))) {}",
+           "explicit direct(const detail::tap_values& taps) { taps_ = on_device(taps_as<Tap>(taps)); }"),
+          (" private:\n  device_memory taps_;\n", " private:\n  static inline device_memory taps_;\n"))),
+    ),
+    *faults_in(
+        "direct_row.cu", "cuda/direct",
+        ("no barrier before a chunk", ("      __syncthreads();  // everybody has read the chunk, or", "      // everybody, or"),
+         THREAD),
+        ("no barrier after samples", ("        __syncthreads();\n        slide_along_row<shape.outputs>(sums, run, ln, [&](int m) { return p.taps",
+                                      "        slide_along_row<shape.outputs>(sums, run, ln, [&](int m) { return p.taps"),
+         THREAD),
+        ("no barrier after taps", ("load_taps(taps, 0, l0, 1, ln, p);\n        __syncthreads();",
+                                   "load_taps(taps, 0, l0, 1, ln, p);"), THREAD),
+        ("no barrier before the sums", ("    __syncthreads();  // everybody has read the last chunk", "    // everybody"), THREAD),
+        ("no barrier after the sums", ("mine[q] = sums[q];\n    __syncthreads();", "mine[q] = sums[q];"), THREAD),
+        ("every chunk with the first taps", ("load_taps(taps, 0, l0, 1, ln, p);", "load_taps(taps, 0, 0, 1, ln, p);")),
+        ("halo a sample short", ("cols + ln - 1, p.row.at(i0, 0)", "cols + ln - 2, p.row.at(i0, 0)")),
+        ("lines pitched one apart", ("load_tile<shape.outputs>(line, pitch, p.lines", "load_tile<shape.outputs>(line, pitch + 1, p.lines")),
+        ("blocks make one tile each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total")),
+    ),
+    *faults_in(
+        "separable.cu", "cuda/separable",
+        ("no barrier after lines are loaded", ("row, col, plane, p);\n  __syncthreads();\n", "row, col, plane, p);\n"), THREAD),
+        ("no barrier after the rows above", ("      __syncthreads();  // everybody has read the lines\n", ""), THREAD),
+        ("no barrier before sums down", ("      __syncthreads();  // the ring is full, and the last step's results are stored\n", ""),
+         THREAD),
+        ("no barrier after the results", ("      __syncthreads();  // the results are there, and everybody has read the ring\n", ""),
+         THREAD),
+        ("rows above one short", ("filled < row_taps - 1; filled += shape.step", "filled < row_taps - 2; filled += shape.step")),
+        ("ring turns a row late", ("top = next_in_ring(top, shape.step, layout.ring_rows);",
+                                   "top = next_in_ring(top, shape.step - 1, layout.ring_rows);")),
+        ("ring does not end", ("return next < rows ? next : next - rows;", "return next <= rows ? next : next - rows;")),
+        ("factors mixed up", ("return p.along[taps - 1 - m];", "return p.down[taps - 1 - m];")),
+        ("zero taps not stepped over", ("      if (h == Tap{}) continue;\n", "")),
+        ("last step of a strip missed", ("done < rows; done += shape.step", "done < rows - 1; done += shape.step")),
+        ("strips overlap", ("% grid.rows * p.strip;", "% grid.rows * (p.strip - 1);")),
+        ("blocks make one strip each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total")),
+        ("sums between two passes one row short", ("p.row.at(p.rows.first, p.row.taps - 1)}", "p.row.at(p.rows.first, p.row.taps)}")),
+        ("two passes read the border twice", ("down.row = {.in = between, .taps = p.row.taps, .out = rows, .start = p.row.taps - 1};",
+                                              "down.row = {.in = between, .taps = p.row.taps, .out = rows, .start = p.row.start};")),
+    ),
+    *faults_in(
+        "plain.cu", "cuda/plain",
+        ("last output missed", ("n < total;", "n < total - 1;")),
+        ("taps transposed", ("p.taps + k * p.col.taps + l", "p.taps + l * p.row.taps + k")),
+        ("zero taps not stepped over", ("          if (h == Tap{}) continue;", "          ")),
+        ("blocks take no further share", ("       n += threads) {", "       n = total) {")),
+        ("rows outside are read", ("r < 0 ? -1 : detail::border_index(", "r < -1 ? -1 : detail::border_index(")),
+        ("saturation dropped", ("detail::element_of<Out>(sum, p.policy)", "detail::element_of<Out>(sum, overflow::wrap)")),
+    ),
+    *faults_in(
+        "kernel.cuh", "cuda",
+        ("left border taken for inside", ("row >= 0 && col >= 0 &&", "row >= 0 &&")),
+        ("upper border taken for inside", ("row >= 0 && col >= 0 &&", "col >= 0 &&")),
+        ("right border taken for inside", (" && col + cols <= p.col.in;", ";")),
+        ("lower border taken for inside", ("&& row + rows <= p.row.in &&", "&&")),
+        ("right border a column off", ("col + cols <= p.col.in;", "col + cols <= p.col.in + 1;")),
+        ("column borders by the height", ("detail::border_index(p.border, col + c, p.col.in)",
+                                          "detail::border_index(p.border, col + c, p.row.in)")),
+        ("imaginary part of the border lost", ("detail::border_value<Sample>(p.outside_re, p.outside_im)",
+                                               "detail::border_value<Sample>(p.outside_re, 0.0)")),
+        ("last column not stored", ("j < p.cols.last)", "j < p.cols.last - 1)")),
+        ("a column too many stored", ("j < p.cols.last)", "j <= p.cols.last)")),
+        ("the launch's last row ignored", ("i < p.rows.last &&", "i < p.row.out + 1 &&")),
+        ("saturation dropped", ("tile[r * pitch + spread<Group>(c)], p.policy)", "tile[r * pitch + spread<Group>(c)], overflow::wrap)")),
+        ("bf16 taken for f16", ("case dtype::bf16: return f.template operator()<bf16>();",
+                                "case dtype::bf16: return f.template operator()<f16>();")),
+        ("taps dense in the chunk, not in the filter", ("(k0 + t / ln) * p.col.taps + l0", "(k0 + t / ln) * ln + l0")),
+        ("a last tap too many loaded", ("t < kn * ln; t +=", "t < kn * ln + 1; t +=")),
+        ("samples in 32 bits", ("(row + r) * p.in.step.row + col", "static_cast<int>((row + r) * p.in.step.row) + col"), FAR),
+        ("outputs in 32 bits", ("to + i * p.out.step.row", "to + static_cast<int>(i * p.out.step.row)"), FAR),
+        ("every sample loaded twice", ("r < rows; r += step)", "r < rows; r += (step + 1) / 2)"), TRAFFIC),
+    ),
+    *faults_in(
+        "params.hpp", "cuda",
+        ("last plane missed", (".total = rows * cols * p.planes}", ".total = rows * cols}")),
+        ("part of a tile missed", ("p.cols.first + tile_cols - 1) / tile_cols", "p.cols.first) / tile_cols")),
+    ),
+    *faults_in(
+        "launch.hpp", "cuda",
+        ("grids larger than there are", ("blocks < most ? blocks : most", "blocks")),
+    ),
+    *faults_in(
+        "taps.hpp", "cuda",
+        ("memory for taps counted in elements", ("taps.size() * sizeof(Tap);", "taps.size() * (sizeof(Tap) / 2);")),
+    ),
+    *faults_in(
+        "tuning.hpp", "cuda",
+        ("no shared memory for taps", ("some(row_taps) * some(col_taps) * tap;", "0 * tap;")),
+        ("results of lines a place short", ("lines_of(1, sum);", "lines_of(1, sum) - sum;"), ADDRESS),
+        ("a ring a row short", ("l.ring_rows = row_taps - 1 + t.step;", "l.ring_rows = row_taps - 2 + t.step;")),
+        ("chunks of 4 taps", (".rows = 8, .cols = 2, .chunk = 32", ".rows = 8, .cols = 2, .chunk = 4"), TRAFFIC),
+        ("strips of 16 rows", ("strip > 32 &&", "strip > 16 &&"), TRAFFIC),
+        ("runs of samples in the same banks", ("return line(thread) * pitch + thread % threads_along * (outputs + 1);",
+                                               "return line(thread) * pitch + thread % threads_along * outputs;"), BANKS),
+        ("columns that are no neighbours", ("return thread / warp * rows * pitch + thread % warp;",
+                                            "return thread % warps * rows * pitch + thread / warps;"), BANKS),
+    ),
+    Fault("arithmetic.hpp: complex products with a wrong sign", "include/convgpu/detail/arithmetic.hpp",
+          (("h.real() * x.real() - h.imag() * x.imag()", "h.real() * x.real() + h.imag() * x.imag()"),)),
+    Fault("arithmetic.hpp: ties away from zero", "include/convgpu/detail/arithmetic.hpp",
+          (("std::nearbyint(sum)", "std::round(sum)"),)),
+    Fault("arithmetic.hpp: to 16 bits by way of a rounded f32", "include/convgpu/detail/arithmetic.hpp",
+          (("return Out(rounded_to_odd(static_cast<double>(sum)));", "return Out(std::nextafter(static_cast<float>(sum), 0.0f));"),)),
+]

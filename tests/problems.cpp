@@ -186,7 +186,7 @@ void make_rank_one(buffer& b, content what, unsigned seed) {
     first.push_back(std::abs(tap) > 8 && is_integer(type) ? std::trunc(tap.real() / 3) : tap);
   }
   const auto part = [&]() -> real {
-    if (!integers) return d.any_real();
+    if (!integers) return d.one_in(4) ? 0 : d.any_real();
     return static_cast<real>(is_integer(type) && range_of(type).low == 0 ? d.between(0, 2)
                                                                          : d.between(-2, 2));
   };

@@ -36,6 +36,7 @@ const backend& cpu_backend() {
   static constexpr backend cpu{
       .name = "cpu",
       .unavailable = [](int) { return std::string(); },
+      .device_count = [] { return 1; },
       .devices =
           [] {
             const int threads = cpu::hardware_threads();

@@ -47,7 +47,7 @@ std::string unavailable(int index) {
   else if (status != cudaSuccess) return failure(status, "devices cannot be counted");
   if (count == 0) return "no device";
   const std::string name = "device " + std::to_string(index);
-  if (index >= count) return "no " + name + ": the last one is " + std::to_string(count - 1);
+  if (index >= count) return "no " + name;
   for (const auto& [value, attribute] : {std::pair(&major, cudaDevAttrComputeCapabilityMajor),
                                          std::pair(&minor, cudaDevAttrComputeCapabilityMinor)})
     if (const cudaError_t asked = cudaDeviceGetAttribute(value, attribute, index);
@@ -60,11 +60,16 @@ std::string unavailable(int index) {
   return {};
 }
 
+int device_count() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
+  (void)cudaGetLastError();
+  return 0;
+}
+
 std::vector<std::string> devices() {
   std::vector<std::string> names;
-  int count = 0;
-  if (cudaGetDeviceCount(&count) != cudaSuccess) count = 0;
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < device_count(); ++i) {
     cudaDeviceProp device{};
     if (!unavailable(i).empty() || cudaGetDeviceProperties(&device, i) != cudaSuccess) continue;
     names.push_back("cuda:" + std::to_string(i) + ": " + device.name + ", compute capability " +
@@ -101,8 +106,11 @@ constexpr algorithm algorithms[] = {
 }  // namespace
 
 const backend& cuda_backend() {
-  static constexpr backend cuda{
-      .name = "cuda", .unavailable = unavailable, .devices = devices, .algorithms = algorithms};
+  static constexpr backend cuda{.name = "cuda",
+                                .unavailable = unavailable,
+                                .device_count = device_count,
+                                .devices = devices,
+                                .algorithms = algorithms};
   return cuda;
 }
 

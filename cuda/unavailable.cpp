@@ -11,6 +11,7 @@ const backend& cuda_backend() {
       .name = "cuda",
       .unavailable =
           [](int) { return std::string("not built: this libconvgpu was built without CUDA"); },
+      .device_count = [] { return 0; },
       .devices = [] { return std::vector<std::string>(); },
       .algorithms = {},
   };

@@ -123,6 +123,7 @@ const answer& the_answer() {
 constexpr backend nothing{
     .name = "cuda",
     .unavailable = [](int) { return the_answer().reason; },
+    .device_count = [] { return 0; },
     .devices = [] { return std::vector<std::string>(); },
     .algorithms = {},
 };

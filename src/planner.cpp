@@ -30,6 +30,10 @@ device resolve(const options& how, std::vector<std::string>& notes) {
   }
   const std::string reason = backend_of(wanted).unavailable(wanted.index());
   if (reason.empty()) return wanted;
+  const int count = backend_of(wanted).device_count();
+  if (count > 0 && wanted.index() >= count)
+    throw invalid_problem("options.device: " + to_string(wanted) + "; allowed: " +
+                          (count == 1 ? "" : "cuda:0 to ") + "cuda:" + std::to_string(count - 1));
   if (!automatic || how.algorithm.starts_with("cuda/"))
     throw backend_unavailable("device: " + to_string(wanted) + " cannot be used: " + reason);
   notes.push_back("cuda: " + reason);

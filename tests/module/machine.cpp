@@ -19,8 +19,8 @@ const bool chosen = [] {
   cuda_on_host::reset(machine);
   // The driver's version is asked first, then the number of devices.
   if (name == "no memory for a device") cuda_on_host::fail_call(2, cudaErrorMemoryAllocation);
-  // Behind the four questions about the device, where a plan is made on it.
-  if (name == "broken device") cuda_on_host::fail_call(5, cudaErrorUnknown);
+  // Behind four questions about the device and one for a function of the driver's, where a plan is made.
+  if (name == "broken device") cuda_on_host::fail_call(6, cudaErrorUnknown);
   return true;
 }();
 

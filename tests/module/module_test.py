@@ -117,8 +117,8 @@ class ModuleTest(unittest.TestCase):
         self.put_module()
         plugin = self.put(GIVEN.plugin)
         self.assertEqual(self.start(plugin, "run=auto", "run=cuda:7", program=GIVEN.host, path="/"),
-                         ["cuda:0 cuda/direct", "right", "backend_unavailable: device: cuda:7 "
-                          "cannot be used: no device 7: the last one is 1"])
+                         ["cuda:0 cuda/direct", "right",
+                          "invalid_problem: options.device: cuda:7; allowed: cuda:0 to cuda:1"])
 
     # ---- It cannot be used
 
@@ -202,8 +202,8 @@ class ModuleTest(unittest.TestCase):
 
     def test_device_that_does_not_exist(self):
         self.put_module()
-        self.assertEqual(self.start("run=cuda:2"), ["backend_unavailable: device: cuda:2 cannot be used: "
-                                                    "no device 2: the last one is 1"])
+        self.assertEqual(self.start("run=cuda:2"), ["invalid_problem: options.device: cuda:2; "
+                                                    "allowed: cuda:0 to cuda:1"])
 
     def test_plans_fail_on_the_device(self):
         """What the module throws is caught by its type, here and in the library."""

@@ -80,6 +80,8 @@ int probe(int count, char** words) {
       act(words[i]);
     } catch (const backend_unavailable& e) {
       std::cout << "backend_unavailable: " << e.what() << '\n';
+    } catch (const invalid_problem& e) {
+      std::cout << "invalid_problem: " << e.what() << '\n';
     } catch (const cuda_error& e) {
       std::cout << "cuda_error: " << e.what() << '\n';
     } catch (const std::bad_alloc&) {

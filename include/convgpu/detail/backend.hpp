@@ -97,6 +97,8 @@ struct backend {
   std::string_view name;
   /// Why device `index` cannot be used; empty where it can.
   std::string (*unavailable)(int index);
+  /// How many devices there are, of use or not.
+  int (*device_count)();
   std::vector<std::string> (*devices)();
   /// In order of preference. The last one refuses nothing.
   std::span<const algorithm> algorithms;

@@ -12,12 +12,19 @@ class Fault:
     algorithm: str = "cuda"
     build: str = "plain"  # the one that shows it
     parts: tuple = ()  # of the suite; empty: all, one after the other
+    sources: tuple = ()  # that are compiled with it; empty: all that include the file
 
 
-def faults_in(file, algorithm, *faults):
-    return [Fault(f"{file}: {name}", f"cuda/{file}", edits if isinstance(edits[0], tuple) else (edits,),
-                  algorithm, **(more[0] if more else {}))
-            for name, edits, *more in faults]
+def faults_in(file, algorithm, *faults, **of_all):
+    """faults: (name, edit or edits, further members of Fault...)"""
+    made = []
+    for name, edits, *more in faults:
+        members = {"algorithm": algorithm, **of_all}
+        for some in more:
+            members.update(some)
+        made.append(Fault(f"{file}: {name}", f"cuda/{file}",
+                          edits if isinstance(edits[0], tuple) else (edits,), **members))
+    return made
 
 
 THREAD = {"build": "thread"}
@@ -114,7 +121,7 @@ FAULTS = [
         ("saturation dropped", ("detail::element_of<Out>(sum, p.policy)", "detail::element_of<Out>(sum, overflow::wrap)")),
     ),
     *faults_in(
-        "kernel.cuh", "cuda",
+        "kernel.cuh", "cuda/separable",
         ("left border taken for inside", ("row >= 0 && col >= 0 &&", "row >= 0 &&")),
         ("upper border taken for inside", ("row >= 0 && col >= 0 &&", "col >= 0 &&")),
         ("right border taken for inside", (" && col + cols <= p.col.in;", ";")),
@@ -130,11 +137,16 @@ FAULTS = [
         ("saturation dropped", ("tile[r * pitch + spread<Group>(c)], p.policy)", "tile[r * pitch + spread<Group>(c)], overflow::wrap)")),
         ("bf16 taken for f16", ("case dtype::bf16: return f.template operator()<bf16>();",
                                 "case dtype::bf16: return f.template operator()<f16>();")),
+        sources=("cuda/separable.cu",),  # one that compiles fast shows what is in a header for all
+    ),
+    *faults_in(
+        "kernel.cuh", "cuda/direct",
         ("taps dense in the chunk, not in the filter", ("(k0 + t / ln) * p.col.taps + l0", "(k0 + t / ln) * ln + l0")),
         ("a last tap too many loaded", ("t < kn * ln; t +=", "t < kn * ln + 1; t +=")),
         ("samples in 32 bits", ("(row + r) * p.in.step.row + col", "static_cast<int>((row + r) * p.in.step.row) + col"), FAR),
         ("outputs in 32 bits", ("to + i * p.out.step.row", "to + static_cast<int>(i * p.out.step.row)"), FAR),
         ("every sample loaded twice", ("r < rows; r += step)", "r < rows; r += (step + 1) / 2)"), TRAFFIC),
+        sources=("cuda/direct.cu",),
     ),
     *faults_in(
         "params.hpp", "cuda",

@@ -31,6 +31,7 @@ THREAD = {"build": "thread"}
 ADDRESS = {"build": "address"}
 TRAFFIC = {"parts": ("traffic",)}
 BANKS = {"parts": ("banks",)}
+FEW_BLOCKS = {"parts": ("every kernel",)}
 FAR = {"parts": ("far apart",)}
 
 FAULTS = [
@@ -68,7 +69,7 @@ FAULTS = [
                                        "    Sum sums[shape.rows][shape.cols] = {};\n\n",
                                        "  if (std::int64_t t = blockIdx.x; t < grid.total) {\n"
                                        "    const tile_origin at = origin_of(t, grid, shape, p);\n"
-                                       "    Sum sums[shape.rows][shape.cols] = {};\n\n")),
+                                       "    Sum sums[shape.rows][shape.cols] = {};\n\n"), FEW_BLOCKS),
         ("plans share their taps",
          (("explicit direct(const detail::tap_values& taps) : taps_(on_device(taps_as<Tap>(taps))) {}",
            "explicit direct(const detail::tap_values& taps) { taps_ = on_device(taps_as<Tap>(taps)); }"),
@@ -88,7 +89,7 @@ FAULTS = [
         ("every chunk with the first taps", ("load_taps(taps, 0, l0, 1, ln, p);", "load_taps(taps, 0, 0, 1, ln, p);")),
         ("halo a sample short", ("cols + ln - 1, p.row.at(i0, 0)", "cols + ln - 2, p.row.at(i0, 0)")),
         ("lines pitched one apart", ("load_tile<shape.outputs>(line, pitch, p.lines", "load_tile<shape.outputs>(line, pitch + 1, p.lines")),
-        ("blocks make one tile each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total")),
+        ("blocks make one tile each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total"), FEW_BLOCKS),
     ),
     *faults_in(
         "separable.cu", "cuda/separable",
@@ -106,7 +107,7 @@ FAULTS = [
         ("zero taps not stepped over", ("      if (h == Tap{}) continue;\n", "")),
         ("last step of a strip missed", ("done < rows; done += shape.step", "done < rows - 1; done += shape.step")),
         ("strips overlap", ("% grid.rows * p.strip;", "% grid.rows * (p.strip - 1);")),
-        ("blocks make one strip each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total")),
+        ("blocks make one strip each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total"), FEW_BLOCKS),
         ("sums between two passes one row short", ("p.row.at(p.rows.first, p.row.taps - 1)}", "p.row.at(p.rows.first, p.row.taps)}")),
         ("two passes read the border twice", ("down.row = {.in = between, .taps = p.row.taps, .out = rows, .start = p.row.taps - 1};",
                                               "down.row = {.in = between, .taps = p.row.taps, .out = rows, .start = p.row.start};")),
@@ -116,7 +117,7 @@ FAULTS = [
         ("last output missed", ("n < total;", "n < total - 1;")),
         ("taps transposed", ("p.taps + k * p.col.taps + l", "p.taps + l * p.row.taps + k")),
         ("zero taps not stepped over", ("          if (h == Tap{}) continue;", "          ")),
-        ("blocks take no further share", ("       n += threads) {", "       n = total) {")),
+        ("blocks take no further share", ("       n += threads) {", "       n = total) {"), FEW_BLOCKS),
         ("rows outside are read", ("r < 0 ? -1 : detail::border_index(", "r < -1 ? -1 : detail::border_index(")),
         ("saturation dropped", ("detail::element_of<Out>(sum, p.policy)", "detail::element_of<Out>(sum, overflow::wrap)")),
     ),
@@ -155,7 +156,7 @@ FAULTS = [
     ),
     *faults_in(
         "launch.hpp", "cuda",
-        ("grids larger than there are", ("blocks < most ? blocks : most", "blocks")),
+        ("grids larger than there are", ("blocks < most ? blocks : most", "blocks"), FEW_BLOCKS),
     ),
     *faults_in(
         "taps.hpp", "cuda",

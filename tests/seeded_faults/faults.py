@@ -12,18 +12,26 @@ class Fault:
     algorithm: str = "cuda"
     build: str = "plain"  # the one that shows it
     parts: tuple = ()  # of the suite; empty: all, one after the other
+    sources: tuple = ()  # that are compiled with it; empty: all that include the file
 
 
-def faults_in(file, algorithm, *faults):
-    return [Fault(f"{file}: {name}", f"cuda/{file}", edits if isinstance(edits[0], tuple) else (edits,),
-                  algorithm, **(more[0] if more else {}))
-            for name, edits, *more in faults]
+def faults_in(file, algorithm, *faults, **of_all):
+    """faults: (name, edit or edits, further members of Fault...)"""
+    made = []
+    for name, edits, *more in faults:
+        members = {"algorithm": algorithm, **of_all}
+        for some in more:
+            members.update(some)
+        made.append(Fault(f"{file}: {name}", f"cuda/{file}",
+                          edits if isinstance(edits[0], tuple) else (edits,), **members))
+    return made
 
 
 THREAD = {"build": "thread"}
 ADDRESS = {"build": "address"}
 TRAFFIC = {"parts": ("traffic",)}
 BANKS = {"parts": ("banks",)}
+FEW_BLOCKS = {"parts": ("every kernel",)}
 FAR = {"parts": ("far apart",)}
 
 FAULTS = [
@@ -61,7 +69,7 @@ FAULTS = [
                                        "    Sum sums[shape.rows][shape.cols] = {};\n\n",
                                        "  if (std::int64_t t = blockIdx.x; t < grid.total) {\n"
                                        "    const tile_origin at = origin_of(t, grid, shape, p);\n"
-                                       "    Sum sums[shape.rows][shape.cols] = {};\n\n")),
+                                       "    Sum sums[shape.rows][shape.cols] = {};\n\n"), FEW_BLOCKS),
         ("plans share their taps",
          (("explicit direct(const detail::tap_values& taps) : taps_(on_device(taps_as<Tap>(taps))) {}",
            "explicit direct(const detail::tap_values& taps) { taps_ = on_device(taps_as<Tap>(taps)); }"),
@@ -81,7 +89,7 @@ FAULTS = [
         ("every chunk with the first taps", ("load_taps(taps, 0, l0, 1, ln, p);", "load_taps(taps, 0, 0, 1, ln, p);")),
         ("halo a sample short", ("cols + ln - 1, p.row.at(i0, 0)", "cols + ln - 2, p.row.at(i0, 0)")),
         ("lines pitched one apart", ("load_tile<shape.outputs>(line, pitch, p.lines", "load_tile<shape.outputs>(line, pitch + 1, p.lines")),
-        ("blocks make one tile each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total")),
+        ("blocks make one tile each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total"), FEW_BLOCKS),
     ),
     *faults_in(
         "separable.cu", "cuda/separable",
@@ -99,7 +107,7 @@ FAULTS = [
         ("zero taps not stepped over", ("      if (h == Tap{}) continue;\n", "")),
         ("last step of a strip missed", ("done < rows; done += shape.step", "done < rows - 1; done += shape.step")),
         ("strips overlap", ("% grid.rows * p.strip;", "% grid.rows * (p.strip - 1);")),
-        ("blocks make one strip each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total")),
+        ("blocks make one strip each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total"), FEW_BLOCKS),
         ("sums between two passes one row short", ("p.row.at(p.rows.first, p.row.taps - 1)}", "p.row.at(p.rows.first, p.row.taps)}")),
         ("two passes read the border twice", ("down.row = {.in = between, .taps = p.row.taps, .out = rows, .start = p.row.taps - 1};",
                                               "down.row = {.in = between, .taps = p.row.taps, .out = rows, .start = p.row.start};")),
@@ -109,12 +117,12 @@ FAULTS = [
         ("last output missed", ("n < total;", "n < total - 1;")),
         ("taps transposed", ("p.taps + k * p.col.taps + l", "p.taps + l * p.row.taps + k")),
         ("zero taps not stepped over", ("          if (h == Tap{}) continue;", "          ")),
-        ("blocks take no further share", ("       n += threads) {", "       n = total) {")),
+        ("blocks take no further share", ("       n += threads) {", "       n = total) {"), FEW_BLOCKS),
         ("rows outside are read", ("r < 0 ? -1 : detail::border_index(", "r < -1 ? -1 : detail::border_index(")),
         ("saturation dropped", ("detail::element_of<Out>(sum, p.policy)", "detail::element_of<Out>(sum, overflow::wrap)")),
     ),
     *faults_in(
-        "kernel.cuh", "cuda",
+        "kernel.cuh", "cuda/separable",
         ("left border taken for inside", ("row >= 0 && col >= 0 &&", "row >= 0 &&")),
         ("upper border taken for inside", ("row >= 0 && col >= 0 &&", "col >= 0 &&")),
         ("right border taken for inside", (" && col + cols <= p.col.in;", ";")),
@@ -130,11 +138,16 @@ FAULTS = [
         ("saturation dropped", ("tile[r * pitch + spread<Group>(c)], p.policy)", "tile[r * pitch + spread<Group>(c)], overflow::wrap)")),
         ("bf16 taken for f16", ("case dtype::bf16: return f.template operator()<bf16>();",
                                 "case dtype::bf16: return f.template operator()<f16>();")),
+        sources=("cuda/separable.cu",),  # one that compiles fast shows what is in a header for all
+    ),
+    *faults_in(
+        "kernel.cuh", "cuda/direct",
         ("taps dense in the chunk, not in the filter", ("(k0 + t / ln) * p.col.taps + l0", "(k0 + t / ln) * ln + l0")),
         ("a last tap too many loaded", ("t < kn * ln; t +=", "t < kn * ln + 1; t +=")),
         ("samples in 32 bits", ("(row + r) * p.in.step.row + col", "static_cast<int>((row + r) * p.in.step.row) + col"), FAR),
         ("outputs in 32 bits", ("to + i * p.out.step.row", "to + static_cast<int>(i * p.out.step.row)"), FAR),
         ("every sample loaded twice", ("r < rows; r += step)", "r < rows; r += (step + 1) / 2)"), TRAFFIC),
+        sources=("cuda/direct.cu",),
     ),
     *faults_in(
         "params.hpp", "cuda",
@@ -143,7 +156,7 @@ FAULTS = [
     ),
     *faults_in(
         "launch.hpp", "cuda",
-        ("grids larger than there are", ("blocks < most ? blocks : most", "blocks")),
+        ("grids larger than there are", ("blocks < most ? blocks : most", "blocks"), FEW_BLOCKS),
     ),
     *faults_in(
         "taps.hpp", "cuda",

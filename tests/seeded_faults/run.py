@@ -138,6 +138,8 @@ class Trial:
         for unit in self.tree.units.values():
             if self.fault.file is not None and self.fault.file not in unit.includes:
                 continue
+            if self.fault.sources and str(unit.source.relative_to(ROOT)) not in self.fault.sources:
+                continue
             in_cuda = unit.source.is_relative_to(ROOT / "cuda")
             # Tests look at the numbers in cuda/, but not at inner functions of the library.
             if not in_cuda and (self.fault.file is None or not self.fault.file.startswith("cuda/")):

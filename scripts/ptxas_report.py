@@ -145,7 +145,8 @@ def main():
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__.strip())
     database = json.loads(run(["ninja", "-C", sys.argv[1], "-t", "compdb"]))
-    units = {u["file"]: u for u in database if u["file"].endswith(".cu") and "-x cu" in u["command"]}
+    units = {u["file"]: u for u in database if pathlib.Path(u["file"]).parent == ROOT / "cuda"
+             and u["file"].endswith(".cu") and "-x cu" in u["command"]}
     if not units:
         sys.exit(f"ptxas_report.py: {sys.argv[1]} compiles no .cu file with nvcc; allowed: a build tree "
                  "with CONVGPU_CUDA=ON")

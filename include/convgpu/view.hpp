@@ -90,12 +90,19 @@ concept element_range = std::ranges::contiguous_range<R> && std::ranges::sized_r
 template <class R>
 using range_element = std::remove_reference_t<std::ranges::range_reference_t<R>>;
 
-/// A range of T, or of what T adds const to.
+/// T is From made const.
+template <class T, class From>
+concept adds_const_to = !std::is_const_v<From> && std::same_as<T, const From>;
+
+/// Elements that end with the range are to be read only, as with std::span.
 template <class R, class T>
-concept readable_as = element_range<R> &&
-    (std::ranges::borrowed_range<R> ||
-     std::is_const_v<T>)&&(std::same_as<range_element<R>, T> ||
-                           std::same_as<const range_element<R>, T>);
+concept lasts_for = std::ranges::borrowed_range<R> || std::is_const_v<T>;
+/// Of T, or of what T adds const to.
+template <class R, class T>
+concept elements_are = std::same_as<range_element<R>, T> || adds_const_to<T, range_element<R>>;
+
+template <class R, class T>
+concept readable_as = element_range<R> && lasts_for<R, T> && elements_are<R, T>;
 
 }  // namespace detail
 
@@ -120,10 +127,11 @@ class view : public detail::strided<T, view> {
   constexpr view(R&& range) noexcept  // NOLINT: meant to be implicit
       : view(std::ranges::data(range), extent(std::ranges::size(range))) {}
 
-  constexpr operator view<const T>() const noexcept  // NOLINT: adding const is always right
-      requires(!std::is_const_v<T>) {
-    return {this->data_, this->size_, this->planes_, this->step_};
-  }
+  /// Adding const is always right.
+  template <class From>
+    requires detail::adds_const_to<T, From>
+  constexpr view(const view<From>& v) noexcept  // NOLINT: meant to be implicit
+      : base(v.data(), v.size(), v.planes(), v.step()) {}
 };
 
 template <detail::element_range R>
@@ -145,10 +153,11 @@ class device_view : public detail::strided<T, device_view> {
   constexpr device_view(T* data, extent size, std::int64_t planes, strides step) noexcept
       : base(data, size, planes, step) {}
 
-  constexpr operator device_view<const T>() const noexcept  // NOLINT: adding const is always right
-      requires(!std::is_const_v<T>) {
-    return {this->data_, this->size_, this->planes_, this->step_};
-  }
+  /// Adding const is always right.
+  template <class From>
+    requires detail::adds_const_to<T, From>
+  constexpr device_view(const device_view<From>& v) noexcept  // NOLINT: meant to be implicit
+      : base(v.data(), v.size(), v.planes(), v.step()) {}
 };
 
 /// A view whose element type is known at run time only; what `plan::run` takes. Every view and every
@@ -161,6 +170,11 @@ class basic_any_view {
 
   template <class T>
   static constexpr bool fits = element<T> && (!writable || !std::is_const_v<T>);
+  template <class R>
+  static constexpr bool takes_range = fits<detail::range_element<R>> &&
+                                      (std::ranges::borrowed_range<R> || !writable);
+  template <class Other>
+  static constexpr bool adds_const = !writable && std::is_same_v<Other, void>;
 
  public:
   constexpr basic_any_view(Void* data, dtype type, extent size, std::int64_t planes, strides step,
@@ -178,58 +192,45 @@ class basic_any_view {
       : basic_any_view(v.data(), dtype_of<T>, v.size(), v.planes(), v.step(), memory::device) {}
 
   template <detail::element_range R>
-    requires fits<detail::range_element<R>> &&
-        (std::ranges::borrowed_range<R> ||
-         !writable) constexpr basic_any_view(R&& range) noexcept  // NOLINT: meant to be implicit
-        : basic_any_view(std::ranges::data(range), dtype_of<detail::range_element<R>>,
-                         extent(std::ranges::size(range)), 1,
-                         dense(extent(std::ranges::size(range)))) {
-      shapeless_ = true;
-    }
+    requires takes_range<R>
+  constexpr basic_any_view(R&& range) noexcept  // NOLINT: meant to be implicit
+      : basic_any_view(std::ranges::data(range), dtype_of<detail::range_element<R>>,
+                       extent(std::ranges::size(range)), 1,
+                       dense(extent(std::ranges::size(range)))) {
+    shapeless_ = true;
+  }
 
-    constexpr operator basic_any_view<const void>() const noexcept  // NOLINT: adding const
-        requires writable {
-      basic_any_view<const void> v{data_, type_, size_, planes_, step_, where_};
-      return shapeless_ ? v.as_shapeless() : v;
-    }
+  /// Adds const.
+  template <class Other>
+    requires adds_const<Other>
+  constexpr basic_any_view(const basic_any_view<Other>& v) noexcept  // NOLINT: meant to be implicit
+      : basic_any_view(v.data(), v.type(), v.size(), v.planes(), v.step(), v.where()) {
+    shapeless_ = v.shapeless();
+  }
 
-    [[nodiscard]] constexpr Void* data() const noexcept {
-      return data_;
-    }
-    [[nodiscard]] constexpr dtype type() const noexcept {
-      return type_;
-    }
-    [[nodiscard]] constexpr extent size() const noexcept {
-      return size_;
-    }
-    [[nodiscard]] constexpr std::int64_t planes() const noexcept {
-      return planes_;
-    }
-    [[nodiscard]] constexpr strides step() const noexcept {
-      return step_;
-    }
-    [[nodiscard]] constexpr memory where() const noexcept {
-      return where_;
-    }
-    [[nodiscard]] constexpr bool shapeless() const noexcept {
-      return shapeless_;
-    }
+  [[nodiscard]] constexpr Void* data() const noexcept { return data_; }
+  [[nodiscard]] constexpr dtype type() const noexcept { return type_; }
+  [[nodiscard]] constexpr extent size() const noexcept { return size_; }
+  [[nodiscard]] constexpr std::int64_t planes() const noexcept { return planes_; }
+  [[nodiscard]] constexpr strides step() const noexcept { return step_; }
+  [[nodiscard]] constexpr memory where() const noexcept { return where_; }
+  [[nodiscard]] constexpr bool shapeless() const noexcept { return shapeless_; }
 
-    /// The same elements without their shape, to be taken as a range is.
-    [[nodiscard]] constexpr basic_any_view as_shapeless() const noexcept {
-      basic_any_view v = *this;
-      v.shapeless_ = true;
-      return v;
-    }
+  /// The same elements without their shape, to be taken as a range is.
+  [[nodiscard]] constexpr basic_any_view as_shapeless() const noexcept {
+    basic_any_view v = *this;
+    v.shapeless_ = true;
+    return v;
+  }
 
-   private:
-    Void* data_;
-    extent size_;
-    std::int64_t planes_;
-    strides step_;
-    dtype type_;
-    memory where_;
-    bool shapeless_ = false;
+ private:
+  Void* data_;
+  extent size_;
+  std::int64_t planes_;
+  strides step_;
+  dtype type_;
+  memory where_;
+  bool shapeless_ = false;
 };
 
 using any_view = basic_any_view<void>;

@@ -22,7 +22,8 @@ def faults_in(file, algorithm, *faults, **of_all):
         members = {"algorithm": algorithm, **of_all}
         for some in more:
             members.update(some)
-        made.append(Fault(f"{file}: {name}", f"cuda/{file}",
+        path = file if "/" in file else f"cuda/{file}"
+        made.append(Fault(f"{path.rsplit('/', 1)[-1]}: {name}", path,
                           edits if isinstance(edits[0], tuple) else (edits,), **members))
     return made
 
@@ -165,7 +166,7 @@ FAULTS = [
     *faults_in(
         "tuning.hpp", "cuda",
         ("no shared memory for taps", ("some(row_taps) * some(col_taps) * tap;", "0 * tap;")),
-        ("results of lines a place short", ("lines_of(1, sum);", "lines_of(1, sum) - sum;"), ADDRESS),
+        ("half the shared memory for results", ("lines_of(1, sum);", "lines_of(1, sum) / 2;")),
         ("a ring a row short", ("l.ring_rows = row_taps - 1 + t.step;", "l.ring_rows = row_taps - 2 + t.step;")),
         ("chunks of 4 taps", (".rows = 8, .cols = 2, .chunk = 32", ".rows = 8, .cols = 2, .chunk = 4"), TRAFFIC),
         ("strips of 16 rows", ("strip > 32 &&", "strip > 16 &&"), TRAFFIC),
@@ -174,10 +175,14 @@ FAULTS = [
         ("columns that are no neighbours", ("return thread / warp * rows * pitch + thread % warp;",
                                             "return thread % warps * rows * pitch + thread / warps;"), BANKS),
     ),
-    Fault("arithmetic.hpp: complex products with a wrong sign", "include/convgpu/detail/arithmetic.hpp",
-          (("h.real() * x.real() - h.imag() * x.imag()", "h.real() * x.real() + h.imag() * x.imag()"),)),
-    Fault("arithmetic.hpp: ties away from zero", "include/convgpu/detail/arithmetic.hpp",
-          (("std::nearbyint(sum)", "std::round(sum)"),)),
-    Fault("arithmetic.hpp: to 16 bits by way of a rounded f32", "include/convgpu/detail/arithmetic.hpp",
-          (("return Out(rounded_to_odd(static_cast<double>(sum)));", "return Out(std::nextafter(static_cast<float>(sum), 0.0f));"),)),
+    *faults_in(
+        "include/convgpu/detail/arithmetic.hpp", "cuda/plain",
+        ("complex products with a wrong sign",
+         ("h.real() * x.real() - h.imag() * x.imag()", "h.real() * x.real() + h.imag() * x.imag()")),
+        ("ties away from zero", ("std::nearbyint(sum)", "std::round(sum)"), {"parts": ("rounding",)}),
+        ("to 16 bits by way of a rounded f32",
+         ("return Out(rounded_to_odd(static_cast<double>(sum)));",
+          "return Out(std::nextafter(static_cast<float>(sum), 0.0f));")),
+        sources=("cuda/plain.cu",),
+    ),
 ]

@@ -171,7 +171,8 @@ class fused final : public kernels {
   void launch(const image_params& p, void*, cudaStream_t on) const override {
     const std::int64_t across =
         (p.cols.last - p.cols.first + shape.cols() - 1) / shape.cols() * p.planes;
-    const int strip = separable_strip(p.rows.last - p.rows.first, across, multiprocessors_);
+    const int strip =
+        separable_strip(p.rows.last - p.rows.first, across, p.row.taps, multiprocessors_);
     for_each_grid(p, strip, shape.cols(), [&](const auto& part, const auto& grid) {
       separable_params<Tap> with_taps{part, strip, {}, {}};
       std::copy(column_.begin(), column_.end(), with_taps.down);

@@ -183,15 +183,28 @@ constexpr std::int64_t one_pass_up_to = 25;
 /// Factors up to this length travel in the parameters, both of them: 2 KiB for 16 bytes each.
 constexpr int separable_taps = 64;
 
-/// Rows of a strip. Each strip reads the filter's rows less one again at its top, so long ones are better, as
-/// long as there are enough for all multiprocessors: four blocks on each, and four rounds of those, so that
-/// a last round that is not full costs little.
-constexpr int separable_strip(std::int64_t rows, std::int64_t strips_across, int multiprocessors) {
-  int strip = 256;
-  while (strip > 32 && (rows + strip - 1) / strip * strips_across < 16 * multiprocessors)
-    strip /= 2;
-  return strip;
+/// Rows of a strip. Each strip reads and sums the filter's rows less one again at its top, so that long ones do
+/// less in all, and short ones keep more multiprocessors busy. With four blocks on each, so many rounds of so
+/// many rows: the least of that. 256 rows repeat
+/// a quarter at most, for 64 taps.
+constexpr int separable_strip(std::int64_t rows, std::int64_t strips_across, std::int64_t row_taps,
+                              int multiprocessors) {
+  const std::int64_t at_once = std::int64_t{4} * multiprocessors;
+  int best = 256;
+  std::int64_t least = 0;
+  for (int strip = best; strip >= 32; strip /= 2) {
+    const std::int64_t strips = (rows + strip - 1) / strip * strips_across;
+    const std::int64_t time = (strips + at_once - 1) / at_once * (strip + row_taps - 1);
+    if (least == 0 || time < least) {
+      least = time;
+      best = strip;
+    }
+  }
+  return best;
 }
+static_assert(separable_strip(4096, 32, 31, 132) == 256);  // 512 of 528 blocks
+static_assert(separable_strip(1024, 8, 31, 132) == 32);
+static_assert(separable_strip(16, 1, 7, 132) == 32);
 
 /// Shared memory of cuda/separable, part by part.
 struct separable_layout {

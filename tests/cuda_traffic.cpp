@@ -76,8 +76,8 @@ std::uint64_t read_by_separable(const traffic_case& c) {
   const problem& p = c.problem;
   const detail::axis row = along_rows(p);
   const detail::axis col = along_cols(p);
-  const std::int64_t strip =
-      cuda::separable_strip(row.out, tiles_along(col, t.cols()) * p.planes, c.multiprocessors);
+  const std::int64_t strip = cuda::separable_strip(row.out, tiles_along(col, t.cols()) * p.planes,
+                                                   row.taps, c.multiprocessors);
   return static_cast<std::uint64_t>(read_along(row, strip, row.taps) *
                                     read_along(col, t.cols(), col.taps) * p.planes * sample);
 }

@@ -47,11 +47,11 @@ FAULTS = [
         ("no barrier before a tile", ("    __syncthreads();  // everybody has stored the tile before\n", ""), THREAD),
         ("no barrier after a tile is loaded", ("    __syncthreads();\n    slide_down<Extent>", "    slide_down<Extent>"),
          THREAD),
-        ("halo a row short", ("shape.out_rows() + kn - 1, pitch, p.row", "shape.out_rows() + kn - 2, pitch, p.row")),
+        ("halo a row short", ("shape.out_rows() + kn - 1, pitch,", "shape.out_rows() + kn - 2, pitch,")),
         ("halo of small filters a column short",
-         ("shape.out_rows() + Extent - 1, pitch, p.row", "shape.out_rows() + Extent - 1, pitch - 1, p.row")),
-        ("tiles overlap by a column", ("t % grid.cols * shape.out_cols()", "t % grid.cols * (shape.out_cols() - 1)")),
-        ("tiles of one plane only", (".plane = t / grid.cols / grid.rows}", ".plane = 0}")),
+         ("shape.out_rows() + Extent - 1, pitch,", "shape.out_rows() + Extent - 1, pitch - 1,")),
+        ("tiles overlap by a column", ("place.col * shape.out_cols()", "place.col * (shape.out_cols() - 1)")),
+        ("tiles of one plane only", (".plane = place.plane}", ".plane = 0}")),
         ("chunks of rows start one late", ("p.row.at(at.i, k0 + kn - 1)", "p.row.at(at.i, k0 + kn)")),
         ("every chunk at the first column", ("p.col.at(at.j, l0 + ln - 1)", "p.col.at(at.j, ln - 1)")),
         ("even filters start one on", ("p.col.at(at.j, l0 + ln - 1)", "p.col.at(at.j, l0 + ln - 1) + (p.col.taps % 2 == 0)")),
@@ -65,10 +65,10 @@ FAULTS = [
          ("return taps[k * ln + l];",
           "const volatile auto* bytes = reinterpret_cast<unsigned char*>(taps + kn * ln);\n"
           "                        return *bytes == 1 ? taps[k * ln + l] : Tap(taps[k * ln + l]);"), ADDRESS),
-        ("blocks make one tile each", ("  for (std::int64_t t = blockIdx.x; t < grid.total; t += gridDim.x) {\n"
+        ("blocks make one tile each", ("  for (std::uint32_t t = blockIdx.x; t < grid.total; t += gridDim.x) {\n"
                                        "    const tile_origin at = origin_of(t, grid, shape, p);\n"
                                        "    Sum sums[shape.rows][shape.cols] = {};\n\n",
-                                       "  if (std::int64_t t = blockIdx.x; t < grid.total) {\n"
+                                       "  if (std::uint32_t t = blockIdx.x; t < grid.total) {\n"
                                        "    const tile_origin at = origin_of(t, grid, shape, p);\n"
                                        "    Sum sums[shape.rows][shape.cols] = {};\n\n"), FEW_BLOCKS),
         ("plans share their taps",
@@ -89,7 +89,7 @@ FAULTS = [
         ("no barrier after the sums", ("mine[q] = sums[q];\n    __syncthreads();", "mine[q] = sums[q];"), THREAD),
         ("every chunk with the first taps", ("load_taps(taps, 0, l0, 1, ln, p);", "load_taps(taps, 0, 0, 1, ln, p);")),
         ("halo a sample short", ("cols + ln - 1, p.row.at(i0, 0)", "cols + ln - 2, p.row.at(i0, 0)")),
-        ("lines pitched one apart", ("load_tile<shape.outputs>(line, pitch, p.lines", "load_tile<shape.outputs>(line, pitch + 1, p.lines")),
+        ("lines pitched one apart", ("          line, pitch, p.lines", "          line, pitch + 1, p.lines")),
         ("blocks make one tile each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total"), FEW_BLOCKS),
     ),
     *faults_in(
@@ -107,7 +107,7 @@ FAULTS = [
         ("factors mixed up", ("return p.along[taps - 1 - m];", "return p.down[taps - 1 - m];")),
         ("zero taps not stepped over", ("      if (h == Tap{}) continue;\n", "")),
         ("last step of a strip missed", ("done < rows; done += shape.step", "done < rows - 1; done += shape.step")),
-        ("strips overlap", ("% grid.rows * p.strip;", "% grid.rows * (p.strip - 1);")),
+        ("strips overlap", ("place.row * p.strip;", "place.row * (p.strip - 1);")),
         ("blocks make one strip each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total"), FEW_BLOCKS),
         ("sums between two passes one row short", ("p.row.at(p.rows.first, p.row.taps - 1)}", "p.row.at(p.rows.first, p.row.taps)}")),
         ("two passes read the border twice", ("down.row = {.in = between, .taps = p.row.taps, .out = rows, .start = p.row.taps - 1};",
@@ -133,10 +133,10 @@ FAULTS = [
                                           "detail::border_index(p.border, col + c, p.row.in)")),
         ("imaginary part of the border lost", ("detail::border_value<Sample>(p.outside_re, p.outside_im)",
                                                "detail::border_value<Sample>(p.outside_re, 0.0)")),
-        ("last column not stored", ("j < p.cols.last)", "j < p.cols.last - 1)")),
-        ("a column too many stored", ("j < p.cols.last)", "j <= p.cols.last)")),
-        ("the launch's last row ignored", ("i < p.rows.last &&", "i < p.row.out + 1 &&")),
-        ("saturation dropped", ("tile[r * pitch + spread<Group>(c)], p.policy)", "tile[r * pitch + spread<Group>(c)], overflow::wrap)")),
+        ("last column not stored", ("p.cols.last - j0)", "p.cols.last - 1 - j0)")),
+        ("a column too many stored", ("p.cols.last - j0)", "p.cols.last + 1 - j0)")),
+        ("the launch's last row ignored", ("p.rows.last - i0)", "p.row.out - i0)")),
+        ("saturation dropped", ("element_of<Out>(*value, p.policy)", "element_of<Out>(*value, overflow::wrap)")),
         ("bf16 taken for f16", ("case dtype::bf16: return f.template operator()<bf16>();",
                                 "case dtype::bf16: return f.template operator()<f16>();")),
         sources=("cuda/separable.cu",),  # one that compiles fast shows what is in a header for all
@@ -145,15 +145,16 @@ FAULTS = [
         "kernel.cuh", "cuda/direct",
         ("taps dense in the chunk, not in the filter", ("(k0 + t / ln) * p.col.taps + l0", "(k0 + t / ln) * ln + l0")),
         ("a last tap too many loaded", ("t < kn * ln; t +=", "t < kn * ln + 1; t +=")),
-        ("samples in 32 bits", ("(row + r) * p.in.step.row + col", "static_cast<int>((row + r) * p.in.step.row) + col"), FAR),
-        ("outputs in 32 bits", ("to + i * p.out.step.row", "to + static_cast<int>(i * p.out.step.row)"), FAR),
-        ("every sample loaded twice", ("r < rows; r += step)", "r < rows; r += (step + 1) / 2)"), TRAFFIC),
+        ("samples in 32 bits", ("from + (row + first) * p.in.step.row", "from + static_cast<int>((row + first) * p.in.step.row)"), FAR),
+        ("outputs in 32 bits", ("(i0 + first) * p.out.step.row", "static_cast<int>((i0 + first) * p.out.step.row)"), FAR),
+        ("every sample loaded twice", ("r < rows; r += deep * step)", "r < rows; r += (deep * step + 1) / 2)"), TRAFFIC),
         sources=("cuda/direct.cu",),
     ),
     *faults_in(
         "params.hpp", "cuda",
-        ("last plane missed", (".total = rows * cols * p.planes}", ".total = rows * cols}")),
-        ("part of a tile missed", ("p.cols.first + tile_cols - 1) / tile_cols", "p.cols.first) / tile_cols")),
+        ("last plane missed", ("tiles.rows * tiles.cols * part.planes)", "tiles.rows * tiles.cols)")),
+        ("part of a tile missed", ("(cols + tile_cols - 1) / tile_cols", "cols / tile_cols")),
+        ("quotients a little too small", ("+ by - 1) / by);", ") / by);")),
     ),
     *faults_in(
         "launch.hpp", "cuda",
@@ -169,7 +170,7 @@ FAULTS = [
         ("half the shared memory for results", ("lines_of(1, sum);", "lines_of(1, sum) / 2;")),
         ("a ring a row short", ("l.ring_rows = row_taps - 1 + t.step;", "l.ring_rows = row_taps - 2 + t.step;")),
         ("chunks of 4 taps", (".rows = 8, .cols = 2, .chunk = 32", ".rows = 8, .cols = 2, .chunk = 4"), TRAFFIC),
-        ("strips of 16 rows", ("strip > 32 &&", "strip > 16 &&"), TRAFFIC),
+        ("strips of 16 rows", ("strip >= 32;", "strip >= 16;"), TRAFFIC),
         ("runs of samples in the same banks", ("return line(thread) * pitch + thread % threads_along * (outputs + 1);",
                                                "return line(thread) * pitch + thread % threads_along * outputs;"), BANKS),
         ("columns that are no neighbours", ("return thread / warp * rows * pitch + thread % warp;",

@@ -159,6 +159,7 @@ class fused final : public kernels {
                     .bytes) {
     check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, r.device),
           "cudaDeviceGetAttribute");
+    load(separable_kernel<Sample, Tap, Sum>);
     // Never less than what another plan asked for.
     if (shared_ > shared_everywhere)
       check(cudaFuncSetAttribute(separable_kernel<Sample, Tap, Sum>,

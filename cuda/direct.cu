@@ -152,7 +152,9 @@ std::string tiles_of() {
 template <class Sample, class Tap, class Sum>
 class direct final : public kernels {
  public:
-  explicit direct(const detail::tap_values& taps) : taps_(on_device(taps_as<Tap>(taps))) {}
+  explicit direct(const detail::tap_values& taps) : taps_(on_device(taps_as<Tap>(taps))) {
+    load(direct_kernel<Sample, Tap, Sum>);
+  }
 
   [[nodiscard]] std::string parameters() const override { return tiles_of<Sum>(); }
   [[nodiscard]] bool exact_on_integers() const noexcept override { return true; }
@@ -173,7 +175,9 @@ class direct final : public kernels {
 template <class Sample, class Tap, class Sum, int Extent>
 class direct_small final : public kernels {
  public:
-  explicit direct_small(const detail::request& r) : taps_(taps_as<Tap>(r.filter.values)) {}
+  explicit direct_small(const detail::request& r) : taps_(taps_as<Tap>(r.filter.values)) {
+    load(direct_small_kernel<Sample, Tap, Sum, Extent>);
+  }
 
   [[nodiscard]] std::string parameters() const override {
     return tiles_of<Sum>() + ", made for " + std::to_string(Extent) + " x " +

@@ -86,7 +86,12 @@ template <class Sample, class Tap, class Sum>
 class direct_row final : public kernels {
  public:
   direct_row(const detail::tap_values& taps, int lines) : lines_(lines), taps_(taps_as<Tap>(taps)) {
-    if (!small()) stored_ = on_device(taps_);
+    if (small()) {
+      load(direct_row_kernel<Sample, Tap, Sum, small_row_params<Tap>>);
+    } else {
+      load(direct_row_kernel<Sample, Tap, Sum, row_params<Tap>>);
+      stored_ = on_device(taps_);
+    }
   }
 
   [[nodiscard]] std::string parameters() const override {

@@ -21,6 +21,14 @@ void check(cudaError_t status, const char* call, const char* file = __builtin_FI
 void check_allocation(cudaError_t status, const char* call, const char* file = __builtin_FILE(),
                       int line = __builtin_LINE());
 
+/// Has the current device load the kernel, which its first launch would do otherwise: with memory of its own,
+/// perhaps waiting for all that the device does. A device that this build has no code for is found out here.
+template <class... Parameters>
+void load(void (*kernel)(Parameters...)) {
+  cudaFuncAttributes found{};
+  check(cudaFuncGetAttributes(&found, kernel), "cudaFuncGetAttributes");
+}
+
 /// kernel<<<blocks, block_threads, shared_bytes, stream>>>(arguments…), checked. Nothing to do is nothing done.
 template <class... Parameters>
 void launch(void (*kernel)(Parameters...), std::int64_t blocks, std::size_t shared_bytes,

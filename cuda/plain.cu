@@ -51,7 +51,9 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
 template <class Sample, class Tap, class Sum>
 class plain final : public kernels {
  public:
-  explicit plain(const detail::request& r) : taps_(on_device(taps_as<Tap>(r.filter.values))) {}
+  explicit plain(const detail::request& r) : taps_(on_device(taps_as<Tap>(r.filter.values))) {
+    load(plain_kernel<Sample, Tap, Sum>);
+  }
 
   [[nodiscard]] std::string parameters() const override {
     return "blocks of " + std::to_string(block_threads) + " threads";

@@ -29,12 +29,16 @@ class runnable final : public detail::runnable {
   ~runnable() override {
     // A destructor must not throw: what fails is tried again, and done without.
     int before = 0;
+    auto other_captures = cudaStreamCaptureModeRelaxed;  // as beside_captures
     const auto twice = [](auto call) { return succeeds(call()) || succeeds(call()); };
     const bool known = twice([&] { return cudaGetDevice(&before); });
     if (known) (void)twice([this] { return cudaSetDevice(device_); });
+    const auto exchange = [&] { return cudaThreadExchangeStreamCaptureMode(&other_captures); };
+    const bool apart = twice(exchange);
     kernels_.reset();
     workspaces_.reset();
     staging_.reset();
+    if (apart) (void)twice(exchange);
     if (known) (void)twice([before] { return cudaSetDevice(before); });
   }
 

@@ -130,17 +130,21 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
   }
 }
 
+/// Shared memory that a block of the device may ask for: 64 KiB on 7.5, more than `shared_at_most` elsewhere.
+std::size_t shared_on(int device) {
+  int most = 0;
+  check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+        "cudaDeviceGetAttribute");
+  return std::min(shared_at_most, static_cast<std::size_t>(most));
+}
+
 /// Whether a launch of the fused kernel has room for such a filter.
 template <class Sample, class Sum>
 bool fits(const detail::request& r) {
   if (r.form.row.taps > separable_taps || r.form.col.taps > separable_taps) return false;
-  const std::size_t bytes = separable_layout_for<Sample, Sum>(static_cast<int>(r.form.row.taps),
-                                                              static_cast<int>(r.form.col.taps))
-                                .bytes;
-  int most = 0;
-  check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, r.device),
-        "cudaDeviceGetAttribute");
-  return bytes <= shared_at_most && bytes <= static_cast<std::size_t>(most);
+  return separable_layout_for<Sample, Sum>(static_cast<int>(r.form.row.taps),
+                                           static_cast<int>(r.form.col.taps))
+             .bytes <= shared_on(r.device);
 }
 
 template <class Sample, class Tap, class Sum>
@@ -155,11 +159,12 @@ class fused final : public kernels {
                     .bytes) {
     check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, r.device),
           "cudaDeviceGetAttribute");
+    load(separable_kernel<Sample, Tap, Sum>);
     // Never less than what another plan asked for.
     if (shared_ > shared_everywhere)
       check(cudaFuncSetAttribute(separable_kernel<Sample, Tap, Sum>,
                                  cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                 static_cast<int>(shared_at_most)),
+                                 static_cast<int>(shared_on(r.device))),
             "cudaFuncSetAttribute");
   }
 

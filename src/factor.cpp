@@ -181,6 +181,10 @@ std::optional<rank_one> factor_nearly(const std::vector<Tap>& taps, extent size)
   for (std::int64_t l = 0; l < size.cols; ++l) found.row.push_back(h(k0, l) / largest);
   balance(found);
 
+  // What the subtraction below cannot see is in its product's last place: of all, or of the smallest number.
+  constexpr double products = std::is_same_v<Tap, double> ? 1 : 4;
+  constexpr double unseen = products * std::numeric_limits<double>::epsilon();
+  constexpr double least = products * std::numeric_limits<double>::denorm_min();
   double error = 0;
   double error_sum = 0;
   double sum = 0;
@@ -191,17 +195,14 @@ std::optional<rank_one> factor_nearly(const std::vector<Tap>& taps, extent size)
       const Tap row = found.row[static_cast<std::size_t>(l)];
       if ((tap == Tap{}) != (column == Tap{} || row == Tap{})) return std::nullopt;
       if (tap == Tap{}) continue;
-      const double off = std::abs(tap - column * row);
+      const double off = std::abs(tap - column * row) + least;
       error = std::max(error, off / std::abs(tap));
       error_sum += off;
       sum += std::abs(tap);
     }
-  if (!(error_sum <= worst_factor_error * sum))
-    return std::nullopt;  // NaN where a product overflows
+  // NaN where a product overflows; an infinite sum would let everything pass.
+  if (!(error_sum <= worst_factor_error * sum) || std::isinf(sum)) return std::nullopt;
   rank_one result = with_counts(std::move(found));
-  // What the subtraction itself could not see.
-  const double unseen =
-      std::numeric_limits<double>::epsilon() * (std::is_same_v<Tap, double> ? 1 : 4);
   result.error = error + unseen;
   result.error_norm1 = error_sum / sum + unseen;
   return result;

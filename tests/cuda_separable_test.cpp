@@ -5,7 +5,9 @@
 #include <convgpu/convgpu.hpp>
 
 #include <cmath>
+#include <cuda_on_host.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace convgpu::test {
@@ -57,6 +59,19 @@ TEST(cuda_separable, takes_two_passes_for_long_filters) {
   EXPECT_EQ(d.algorithm, "cuda/separable");
   EXPECT_GE(d.workspace_bytes, std::size_t{200 + 64} * 300 * sizeof(float));
   EXPECT_NE(d.parameters.find("two passes"), std::string::npos) << d.parameters;
+}
+
+TEST(cuda_separable, keeps_to_the_shared_memory_that_a_device_has) {
+  cuda_on_host::machine turing;
+  turing.device.major = 7;
+  turing.device.minor = 5;
+  turing.device.sharedMemPerBlockOptin = 64 * 1024;
+  cuda_on_host::reset(turing);
+  for (const auto& [taps, way] : {std::pair(31, "fused"), {45, "fused"}, {63, "two passes"}}) {
+    const description d = chosen(gaussian<double>(taps), {taps, taps}, dtype::f64);
+    EXPECT_NE(d.parameters.find(way), std::string::npos) << taps << ": " << d.parameters;
+  }
+  cuda_on_host::reset();
 }
 
 TEST(cuda_separable, is_exact_where_its_factors_are) {

@@ -141,6 +141,21 @@ TEST_F(cuda_streams, capture_runs_in_graphs) {
   });
 }
 
+// Memory that comes and goes with plans would spoil a capture.
+TEST_F(cuda_streams, capture_beside_plans_that_come_and_go) {
+  const own_stream on;
+  cudaGraph_t graph = nullptr;
+  for (const std::string& name : cuda_algorithm_names()) {
+    auto before = std::make_unique<const plan>(make(3, name));
+    floats y(count);
+    before->run(counting(), y);
+    works(cudaStreamBeginCapture(on.get(), cudaStreamCaptureModeGlobal));
+    before.reset();
+    (void)make(2, name);
+    if (works(cudaStreamEndCapture(on.get(), &graph))) works(cudaGraphDestroy(graph));
+  }
+}
+
 TEST_F(cuda_streams, may_be_the_default_ones) {
   in_any_execution([] {
     const plan made = make(2);

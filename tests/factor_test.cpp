@@ -181,6 +181,24 @@ TEST(factor, never_makes_a_tap_of_a_zero_or_a_zero_of_a_tap) {
   EXPECT_FALSE(factor(h, {3, 4}));
 }
 
+TEST(factor, trusts_no_product_of_the_smallest_numbers) {
+  // Products that are rounded to a handful of units meet the taps where the factors are far off.
+  reals h = {2, 1, 2, 1, 3, 2, 3, 2, 1, 1, 1, 1, 3, 2, 3, 2, 1, 1, 1, 1, 3, 2, 3, 2};
+  for (double& tap : h) tap = std::ldexp(tap, -1074);
+  const auto found = factor(h, {6, 4});
+  EXPECT_TRUE(!found || found->error > 0.1);
+  complexes z;
+  for (const double tap : h) z.emplace_back(tap, -tap);
+  const auto complex = factor(z, {6, 4});
+  EXPECT_TRUE(!complex || complex->error > 0.1);
+}
+
+TEST(factor, trusts_no_infinite_sum) {
+  reals h(49, 1e307);  // columns can be added up, the whole cannot
+  for (std::size_t i = 0; i < h.size(); i += 2) h[i] *= 1.2;
+  EXPECT_FALSE(factor(h, {7, 7}));
+}
+
 TEST(factor, takes_complex_taps) {
   const complexes h = product<std::complex<double>>({{1, 2}, {0, -1}, {3, 0.5}}, {{2, 0}, {1, -1}});
   const auto found = factor(h, {3, 2});

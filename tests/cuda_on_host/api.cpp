@@ -657,6 +657,15 @@ cudaError_t cuda_on_host::detail::launch(const cudaLaunchConfig_t& config, const
   return call("cudaLaunchKernelEx", [&](runtime& r) { r.launch(config, kernel, thread); });
 }
 
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel) {
+  return call(__func__, [=](runtime& r) {
+    r.load(kernel);
+    *attributes = {.sharedSizeBytes = 0,
+                   .maxThreadsPerBlock = r.on.device.maxThreadsPerBlock,
+                   .maxDynamicSharedSizeBytes = static_cast<int>(r.dynamic_shared_limit(kernel))};
+  });
+}
+
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   return call(__func__, [=](runtime& r) {
     if (attribute == cudaFuncAttributePreferredSharedMemoryCarveout) return;  // a hint

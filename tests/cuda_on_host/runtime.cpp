@@ -35,6 +35,7 @@ void runtime::restart(const machine& to) {
   graphs.clear();
   executables.clear();
   dynamic_shared_limits.clear();
+  loaded.clear();
   launches.clear();
   current_device = 0;
   capture_mode = cudaStreamCaptureModeGlobal;
@@ -336,6 +337,18 @@ void runtime::drop_destroyed_streams() {
 
 // ---- Kernels ------------------------------------------------------------------------------------
 
+std::size_t runtime::dynamic_shared_limit(const void* kernel) const {
+  const auto raised = dynamic_shared_limits.find({current_device, kernel});
+  return std::max(on.device.sharedMemPerBlock,
+                  raised == dynamic_shared_limits.end() ? 0 : raised->second);
+}
+
+void runtime::load(const void* kernel) {
+  if (loaded.contains({current_device, kernel})) return;
+  forbid_in_captures();
+  loaded.emplace(current_device, kernel);
+}
+
 void runtime::launch(const cudaLaunchConfig_t& config, const void* kernel, const work& thread) {
   const auto stream = find_stream(config.stream);
   if (stream->device != current_device)
@@ -357,12 +370,11 @@ void runtime::launch(const cudaLaunchConfig_t& config, const void* kernel, const
       block.x * block.y * block.z > static_cast<unsigned>(on.device.maxThreadsPerBlock))
     refuse(cudaErrorInvalidConfiguration, "a block of ", block.x, " x ", block.y, " x ", block.z);
 
-  const auto raised = dynamic_shared_limits.find({current_device, kernel});
-  const std::size_t limit = std::max(on.device.sharedMemPerBlock,
-                                     raised == dynamic_shared_limits.end() ? 0 : raised->second);
+  const std::size_t limit = dynamic_shared_limit(kernel);
   if (config.dynamicSmemBytes > limit)
     refuse(cudaErrorInvalidValue, config.dynamicSmemBytes, " bytes of dynamic shared memory, ",
            limit, " allowed");
+  load(kernel);
 
   const launch_record record{.kernel = kernel,
                              .device = current_device,

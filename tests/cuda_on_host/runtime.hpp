@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -45,7 +46,7 @@ struct CUstream_st {
   int device = 0;
   bool is_default = false;
   std::thread::id thread;  // of the one whose default stream it is
-  bool blocking = true;  // in order with the default stream
+  bool blocking = true;    // in order with the default stream
   bool destroyed = false;
   std::deque<cuda_on_host::detail::operation> queue;
   std::int64_t issued = 0;  // the number of the latest operation
@@ -174,10 +175,14 @@ class runtime {
   // Kernels
 
   void launch(const cudaLaunchConfig_t& config, const void* kernel, const work& thread);
+  [[nodiscard]] std::size_t dynamic_shared_limit(const void* kernel) const;
+  /// Onto the current device, unless it is there.
+  void load(const void* kernel);
   void count_access(std::uint64_t launch_record::*counter, const void* address, std::size_t bytes,
                     const char* verb);
 
   std::map<std::pair<int, const void*>, std::size_t> dynamic_shared_limits;  // by device and kernel
+  std::set<std::pair<int, const void*>> loaded;                              // likewise
   std::deque<launch_record> launches;
 
  private:

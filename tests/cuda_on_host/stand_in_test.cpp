@@ -985,6 +985,8 @@ TEST_F(stand_in, captures_graphs) {
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
 
+  cudaFuncAttributes loaded{};
+  ASSERT_TRUE(ok(cudaFuncGetAttributes(&loaded, add_kernel<int>)));
   ASSERT_TRUE(ok(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal)));
   EXPECT_TRUE(ok(launch_on(stream, add_kernel<int>, 1, 4, 0, data.data(), data.data(), 1, 4u)));
   EXPECT_TRUE(ok(cudaEventRecord(event, stream)));
@@ -1072,6 +1074,13 @@ TEST_F(stand_in, spoils_captures_that_are_broken_into) {
          [] { return launch(empty_kernel, 1, 1); });
   spoils(stream, global, cudaErrorStreamCaptureUnsupported,
          [&] { return cudaEventSynchronize(outside); });
+  // A kernel that has not been loaded waits for that.
+  float* const floats = nullptr;
+  const auto launch_it = [&] { return launch_on(stream, fresh_kernel, 1, 1, 0, floats); };
+  spoils(stream, global, cudaErrorStreamCaptureUnsupported, launch_it);
+  cudaFuncAttributes loaded{};
+  EXPECT_TRUE(ok(cudaFuncGetAttributes(&loaded, fresh_kernel)));
+  spoils(stream, global, cudaSuccess, launch_it);
 
   EXPECT_EQ(cudaStreamBeginCapture(nullptr, global), cudaErrorStreamCaptureUnsupported);
   cudaGraph_t graph = nullptr;

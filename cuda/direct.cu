@@ -100,7 +100,6 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
       dynamic_shared() + (shape.samples(p.row.taps, p.col.taps) * sizeof(Sample) + 15) / 16 * 16);
 
   for (std::uint32_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
-    const tile_origin at = origin_of(t, grid, shape, p);
     Sum sums[shape.rows][shape.cols] = {};
 
     for (std::int64_t k0 = 0; k0 < p.row.taps; k0 += shape.chunk)
@@ -108,6 +107,8 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
         const int kn = static_cast<int>(smaller<std::int64_t>(shape.chunk, p.row.taps - k0));
         const int ln = static_cast<int>(smaller<std::int64_t>(shape.chunk, p.col.taps - l0));
         const int pitch = shape.out_cols() + ln - 1;
+        // Worked out anew when it is asked for: kept through the sums it would take registers that they need.
+        const tile_origin at = origin_of(t, grid, shape, p);
         __syncthreads();  // everybody has read the chunk before
         load_tile<shape.wide, shape.deep>(tile, pitch, shape.out_rows() + kn - 1, pitch,
                                           p.row.at(at.i, k0 + kn - 1), p.col.at(at.j, l0 + ln - 1),
@@ -117,7 +118,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
         slide_down<0>(sums, tile + shape.first(thread_of_block(), pitch), pitch, kn, ln,
                       [&](int k, int l) { return taps[k * ln + l]; });
       }
-    store_sums(sums, at, p);
+    store_sums(sums, origin_of(t, grid, shape, p), p);
   }
 }
 

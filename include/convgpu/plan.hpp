@@ -118,7 +118,8 @@ class CONVGPU_API plan {
   ///
   /// On the CPU the work is done on return. A plan on a CUDA device takes
   /// - device memory (managed memory included): the work is then queued on the stream `on` when `run` returns,
-  ///   which has waited for nothing. It may be captured in a graph.
+  ///   which has waited for nothing. It may be captured in a graph, which uses the plan's taps: the plan,
+  ///   or a copy of it with the same filter, must stay for as long as the graph is launched.
   /// - host memory, which it copies there and back, after what is queued on `on`: the work is then done on
   ///   return. Page-locked dense memory is copied without a detour.
   ///

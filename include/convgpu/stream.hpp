@@ -9,8 +9,9 @@ struct CUstream_st;  // cudaStream_t and CUstream are pointers to this
 
 namespace convgpu {
 
-/// A non-owning handle of a CUDA stream. Default-constructed it is the device's default stream; plans
-/// on the CPU take only that one and have finished when `run` returns.
+/// A non-owning handle of a CUDA stream. Default-constructed it is the device's default stream, the legacy one
+/// also in programs compiled for one of each thread: those say `cudaStreamPerThread`. Plans on the CPU take
+/// only that one and have finished when `run` returns.
 class stream {
  public:
   constexpr stream() noexcept = default;

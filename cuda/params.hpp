@@ -3,6 +3,7 @@
 #pragma once
 
 #include <convgpu/detail/normal_form.hpp>
+#include <convgpu/error.hpp>
 #include <convgpu/types.hpp>
 #include <convgpu/view.hpp>
 #include <cstddef>
@@ -100,6 +101,7 @@ void for_each_grid(const image_params& p, int tile_rows, int tile_cols, F&& f) {
   const tile_counts tiles =
       count_tiles(p.rows.last - p.rows.first, p.cols.last - p.cols.first, tile_rows, tile_cols);
   if (tiles.rows == 0 || tiles.cols == 0) return;
+  if (tiles.cols > most_tiles / tiles.rows) throw unsupported("more than 2^31 tiles in a plane");
   const std::int64_t at_once = most_tiles / (tiles.rows * tiles.cols);
   for (std::int64_t plane = 0; plane < p.planes; plane += at_once) {
     image_params part = p;

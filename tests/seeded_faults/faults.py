@@ -66,14 +66,12 @@ FAULTS = [
           "const volatile auto* bytes = reinterpret_cast<unsigned char*>(taps + kn * ln);\n"
           "                        return *bytes == 1 ? taps[k * ln + l] : Tap(taps[k * ln + l]);"), ADDRESS),
         ("blocks make one tile each", ("  for (std::uint32_t t = blockIdx.x; t < grid.total; t += gridDim.x) {\n"
-                                       "    const tile_origin at = origin_of(t, grid, shape, p);\n"
                                        "    Sum sums[shape.rows][shape.cols] = {};\n\n",
                                        "  if (std::uint32_t t = blockIdx.x; t < grid.total) {\n"
-                                       "    const tile_origin at = origin_of(t, grid, shape, p);\n"
                                        "    Sum sums[shape.rows][shape.cols] = {};\n\n"), FEW_BLOCKS),
         ("plans share their taps",
-         (("explicit direct(const detail::tap_values& taps) : taps_(on_device(taps_as<Tap>(taps))) {}",
-           "explicit direct(const detail::tap_values& taps) { taps_ = on_device(taps_as<Tap>(taps)); }"),
+         (("explicit direct(const detail::tap_values& taps) : taps_(on_device(taps_as<Tap>(taps))) {\n",
+           "explicit direct(const detail::tap_values& taps) {\n    taps_ = on_device(taps_as<Tap>(taps));\n"),
           (" private:\n  device_memory taps_;\n", " private:\n  static inline device_memory taps_;\n"))),
     ),
     *faults_in(

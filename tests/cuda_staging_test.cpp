@@ -446,15 +446,16 @@ TEST_F(cuda_staging, kernels_count_beyond_32_bits) {
 
 TEST(cuda_grids, have_as_many_planes_as_fit) {
   cuda::image_params p{};
-  p.in = {.data = nullptr, .type = dtype::f32, .step = {.plane = 100}};
-  p.out = {.data = nullptr, .type = dtype::u8, .step = {.plane = -7}};
+  constexpr std::intptr_t base = 1 << 20;  // never looked at
+  p.in = {.data = reinterpret_cast<void*>(base), .type = dtype::f32, .step = {.plane = 100}};
+  p.out = {.data = reinterpret_cast<void*>(base), .type = dtype::u8, .step = {.plane = -7}};
   p.planes = 5;
   p.rows = {10, 10 + (std::int64_t{1} << 35)};  // 2^29 rows of tiles, far more than 65535
   p.cols = {0, 33};
   std::int64_t plane = 0;
   cuda::for_each_grid(p, 64, 32, [&](const cuda::image_params& part, const cuda::tile_grid& grid) {
-    EXPECT_EQ(reinterpret_cast<std::intptr_t>(part.in.data), plane * 400);
-    EXPECT_EQ(reinterpret_cast<std::intptr_t>(part.out.data), plane * -7);
+    EXPECT_EQ(reinterpret_cast<std::intptr_t>(part.in.data), base + plane * 400);
+    EXPECT_EQ(reinterpret_cast<std::intptr_t>(part.out.data), base - plane * 7);
     EXPECT_EQ(part.planes, 1);
     EXPECT_EQ(part.rows, p.rows);
     EXPECT_EQ(grid.total, std::uint32_t{1} << 30);

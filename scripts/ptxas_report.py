@@ -27,10 +27,17 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 TUNING = """
 #include "cuda/tuning.hpp"
 #include <cstdio>
+using namespace convgpu::cuda;
+template <class Sum>
+void say() {
+  std::printf(", \\"%d\\": %d", blocks_at_once<Sum>, registers_at_most<Sum>);
+}
 int main() {
-  using namespace convgpu::cuda;
-  std::printf("{\\"threads\\": %d, \\"%d\\": %d, \\"%d\\": %d}\\n", block_threads, blocks_at_once<float>,
-              registers_at_most<float>, blocks_at_once<double>, registers_at_most<double>);
+  std::printf("{\\"threads\\": %d", block_threads);
+  say<float>();
+  say<double>();
+  say<std::int64_t>();
+  std::puts("}");
 }
 """
 

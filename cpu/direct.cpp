@@ -1,328 +1,537 @@
 // SPDX-License-Identifier: Apache-2.0
 // cpu/direct: direct summation.
 //
-// The output is cut into tiles, bands of rows by blocks of columns, that threads take one after the other.
-// A tile needs some rows of x̃, the input continued by its border. Where such a row lies inside the input
-// and has the right type already, it is used in place; otherwise it is loaded, converted and continued,
-// into a small ring of rows. The loops that do the work therefore never test for a border:
-//
-//     row of sums += tap · row of x̃, shifted        for every tap that is not zero
-//
-// Each output is summed in the order of its taps, so that neither tiles nor threads change a bit.
+// The filter is taken apart into patches, rectangles of taps that are not zero: zeros cost nothing, and what is not
+// finite does not get out of windows that have a zero there. Patches of one height, within some rows of the filter,
+// make a group; the sums of a strip of rows go through the groups one after the other. Each output is thus summed
+// in one order, so that neither tiles nor threads change a bit.
 
 #include <algorithm>
-#include <atomic>
+#include <bit>
+#include <complex>
 #include <convgpu/detail/arithmetic.hpp>
-#include <convgpu/detail/border_index.hpp>
-#include <convgpu/error.hpp>
-#include <cstddef>
-#include <cstdint>
-#include <functional>
-#include <limits>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "algorithms.hpp"
-#include "parallel.hpp"
+#include "rows.hpp"
+#include "simd.hpp"
+#include "tiles.hpp"
 
 namespace convgpu::cpu {
 namespace {
 
 using namespace detail;  // numbers: what both backends compute with
 
-// Work below this many products is done before a second thread has woken up.
-constexpr std::int64_t products_worth_a_thread = 1 << 17;
-// Outputs of a block of columns: sums and one row of x̃ stay in the first-level cache.
-constexpr std::int64_t block_cols = 2048;
 // Samples that a row of taps may reach over, for a row of x̃ to be loaded as a whole.
 constexpr std::int64_t longest_reach = std::int64_t{1} << 28;
-// What all threads together may have as workspace before there are fewer of them.
-constexpr std::size_t most_workspace = std::size_t{1} << 30;
-// What the ring of rows may take of a second-level cache.
+// Rows of a filter that are worked off together, so that no more rows of x̃ have to be there at a time.
+constexpr std::int64_t rows_of_a_group = 64;
+// What rows of x̃ may take of a second-level cache, and the sums of a strip of a first-level one.
 constexpr std::int64_t ring_bytes = 512 * 1024;
-constexpr std::size_t alignment = 64;
+constexpr std::int64_t sums_bytes = 16 * 1024;
+constexpr std::int64_t shortest_piece = 256;
+// Outputs of this size leave no room for themselves in a cache.
+constexpr std::int64_t streamed_bytes = std::int64_t{4} << 20;
 
-constexpr std::size_t aligned(std::size_t bytes) {
-  return (bytes + alignment - 1) / alignment * alignment;
-}
+/// Patches of one height, with their taps.
+template <class Tap>
+struct tap_group {
+  std::int64_t row = 0;   // of the filter, from which on those of its patches count
+  std::int64_t rows = 1;  // that its taps reach over
+  std::int64_t height = 1;
+  std::int64_t step = 1;
+  std::vector<simd::patch> patches;
+  std::vector<Tap> values;
+};
 
 template <class Tap>
 struct placed_tap {
+  std::int64_t row;
+  std::int64_t col;
   Tap value;
-  std::int64_t offset;  // from the first sample that a row of outputs needs
 };
 
-/// Taps of one filter row that are not zero.
-template <class Tap>
-using tap_row = std::vector<placed_tap<Tap>>;
+/// How many taps a patch may have.
+enum class patches : std::uint8_t { of_one_tap, of_one_column, of_any_size };
 
-/// sums[j] += Σ taps · x[j·stride + offset]. Four taps at a time, so that the sums are read and written
-/// once for four products; the order of additions stays that of the taps.
-template <class Sum, class Tap, class Sample, class Stride>
-void accumulate(Sum* __restrict sums, std::int64_t count, const Sample* __restrict x, Stride stride,
-                const tap_row<Tap>& taps) {
-  std::size_t t = 0;
-  for (; t + 4 <= taps.size(); t += 4) {
-    const auto [h0, o0] = taps[t];
-    const auto [h1, o1] = taps[t + 1];
-    const auto [h2, o2] = taps[t + 2];
-    const auto [h3, o3] = taps[t + 3];
-    for (std::int64_t j = 0; j < count; ++j) {
+/// Groups of taps that are given column after column; `step` is that between columns of a patch.
+template <class Tap>
+std::vector<tap_group<Tap>> grouped(const std::vector<placed_tap<Tap>>& taps, std::int64_t step,
+                                    patches size) {
+  std::map<std::pair<std::int64_t, std::int64_t>, tap_group<Tap>> found;  // by rows and height
+  for (std::size_t t = 0; t < taps.size();) {
+    const std::int64_t chunk = taps[t].row / rows_of_a_group;
+    std::size_t end = t + 1;
+    while (size != patches::of_one_tap && end < taps.size() && taps[end].col == taps[t].col &&
+           taps[end].row == taps[end - 1].row + 1 && taps[end].row / rows_of_a_group == chunk)
+      ++end;
+    const auto height = static_cast<std::int64_t>(end - t);
+    tap_group<Tap>& g = found[{chunk, height}];
+    g.row = chunk * rows_of_a_group;
+    g.height = height;
+    g.step = step;
+    const std::int64_t row = taps[t].row - g.row;
+    g.rows = std::max(g.rows, row + height);
+    const bool widens = size == patches::of_any_size && !g.patches.empty() &&
+                        g.patches.back().row == row &&
+                        g.patches.back().col + g.patches.back().width * step == taps[t].col;
+    if (widens) ++g.patches.back().width;
+    else g.patches.push_back({row, taps[t].col, 1, static_cast<std::int64_t>(g.values.size())});
+    for (; t < end; ++t) g.values.push_back(taps[t].value);
+  }
+  std::vector<tap_group<Tap>> groups;
+  for (auto& [key, g] : found) groups.push_back(std::move(g));
+  if (groups.empty()) groups.emplace_back();  // a filter of zeros has sums, too
+  return groups;
+}
+
+/// The loop for what there is no better one for: any strides, any types; a row of outputs, four taps at a time.
+template <class Sample, class Tap, class Sum, class Stride>
+void accumulate(const simd::strip<Sample, Tap, Sum>& s, Stride stride) {
+  Sum* const __restrict sums = s.out;
+  if (s.first) std::fill_n(sums, s.cols, Sum{});
+  const auto samples = [&](std::int64_t n) {
+    return s.rows[s.filter.patches[n].row] + s.filter.patches[n].col;
+  };
+  const auto tap = [&](std::int64_t n) { return s.filter.values[s.filter.patches[n].tap]; };
+  std::int64_t n = 0;
+  for (; n + 4 <= s.filter.count; n += 4) {
+    const Sample* const x0 = samples(n);
+    const Sample* const x1 = samples(n + 1);
+    const Sample* const x2 = samples(n + 2);
+    const Sample* const x3 = samples(n + 3);
+    const Tap h0 = tap(n), h1 = tap(n + 1), h2 = tap(n + 2), h3 = tap(n + 3);
+    for (std::int64_t j = 0; j < s.cols; ++j) {
       Sum sum = sums[j];
-      sum += product<Sum>(h0, x[j * stride + o0]);
-      sum += product<Sum>(h1, x[j * stride + o1]);
-      sum += product<Sum>(h2, x[j * stride + o2]);
-      sum += product<Sum>(h3, x[j * stride + o3]);
+      sum += product<Sum>(h0, x0[j * stride]);
+      sum += product<Sum>(h1, x1[j * stride]);
+      sum += product<Sum>(h2, x2[j * stride]);
+      sum += product<Sum>(h3, x3[j * stride]);
       sums[j] = sum;
     }
   }
-  for (; t < taps.size(); ++t) {
-    const auto [h, o] = taps[t];
-    for (std::int64_t j = 0; j < count; ++j) sums[j] += product<Sum>(h, x[j * stride + o]);
-  }
-}
-
-/// Loads x̃[first … first+count) of the input row that starts at `data`.
-template <class Sample, class In>
-void load_row(Sample* to, const void* data, std::int64_t step, std::int64_t first,
-              std::int64_t count, const detail::normal_form& form) {
-  const auto* from = static_cast<const In*>(data);
-  const auto outside = border_value<Sample>(form.border);
-  const auto continued = [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t j = begin; j < end; ++j) {
-      const std::int64_t at = detail::border_index(form.border.kind(), first + j, form.col.in);
-      to[j] = at < 0 ? outside : number<Sample>(from[at * step]);
-    }
-  };
-  const std::int64_t left = std::clamp<std::int64_t>(-first, 0, count);
-  const std::int64_t right = std::clamp(form.col.in - first, left, count);
-  continued(0, left);
-  if (step == 1)  // a loop of its own, for the compiler to vectorise
-    for (std::int64_t j = left; j < right; ++j) to[j] = number<Sample>(from[first + j]);
-  else
-    for (std::int64_t j = left; j < right; ++j) to[j] = number<Sample>(from[(first + j) * step]);
-  continued(right, count);
-}
-
-template <class Sum, class Out>
-void store_row(const Sum* sums, std::int64_t count, void* data, std::int64_t step,
-               overflow policy) {
-  auto* to = static_cast<Out*>(data);
-  for (std::int64_t j = 0; j < count; ++j) to[j * step] = element_of<Out>(sums[j], policy);
+  for (; n < s.filter.count; ++n)
+    for (std::int64_t j = 0; j < s.cols; ++j)
+      sums[j] += product<Sum>(tap(n), samples(n)[j * stride]);
 }
 
 template <class Sample, class Tap, class Sum>
+void plain_strip(const simd::strip<Sample, Tap, Sum>& s) {
+  if (s.stride == 1) accumulate(s, std::integral_constant<std::int64_t, 1>{});
+  else accumulate(s, s.stride);
+}
+
+template <class Sample, class Tap, class Sum>
+constexpr simd::kernel<Sample, Tap, Sum> plain{1, 1, plain_strip<Sample, Tap, Sum>};
+
+/// How a problem is computed: `Element` as loaded, which is one or two `Sample`s to the kernel, and a filter of one
+/// or two sets of `Tap`s: those of the real and of the imaginary part.
+template <class Element, class Sample, class Tap, class Sum, int Sets>
 class direct final : public detail::runnable {
-  using loader = void (*)(Sample*, const void*, std::int64_t, std::int64_t, std::int64_t,
-                          const detail::normal_form&);
-  using storer = void (*)(const Sum*, std::int64_t, void*, std::int64_t, overflow);
+  static constexpr int parts = sizeof(Element) / sizeof(Sample);
+  static constexpr bool is_complex = is_complex_type<Sum> || parts == 2 || Sets == 2;
+  using result = std::conditional_t<is_complex && !is_complex_type<Sum>, std::complex<Sum>, Sum>;
+  using storer = void (*)(const result*, std::int64_t, void*, std::int64_t, overflow);
+  using ring = row_ring<Element>;
+  using groups = std::vector<tap_group<Tap>>;
 
  public:
-  template <class FilterTap>
-  direct(const detail::request& r, const std::vector<FilterTap>& taps)
+  direct(const detail::request& r, const simd::kernel<Sample, Tap, Sum>& kernel,
+         std::vector<groups> sets, int beyond, Sum bias)
       : form_(r.form),
-        executor_(r.how.executor),
-        load_(with_element_type(form_.types.in,
-                                []<class In>() -> loader {
-                                  if constexpr (is_complex_type<In> == is_complex_type<Sample>)
-                                    return load_row<Sample, In>;
-                                  else return nullptr;  // no such pair in the table of types
-                                })),
-        store_(with_element_type(form_.types.out, []<class Out>() -> storer {
-          if constexpr (can_store<Out, Sum>) return store_row<Sum, Out>;
-          else return nullptr;
-        })) {
-    place(taps);
-    cut(r);
+        kernel_(kernel),
+        cols_at_once_(kernel.cols / std::min(kernel.cols, parts)),
+        beyond_(beyond),
+        bias_(bias),
+        sets_(std::move(sets)),
+        load_(ring::loader_for(form_.types.in)),
+        store_(storer_for(form_.types.out)),
+        tiles_(cut(r)) {
+    for (const auto& set : sets_)
+      for (const tap_group<Tap>& g : set) most_rows_ = std::max(most_rows_, g.rows);
+    const std::int64_t room = std::clamp(ring_bytes / row_bytes(), needed_rows(most_rows_),
+                                         needed_rows(form_.row.reach()));
+    slots_ = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(room)));
+    tiles_.give_lanes(pointers_bytes() + ring::bytes(slots_, samples(tiles_.most_cols())) +
+                      Sets * sums_of_a_set() + aligned(sums_pitch() * sizeof(result)));
   }
 
   [[nodiscard]] std::string parameters() const override {
-    return "tiles of " + std::to_string(band_) + " x " + std::to_string(block_) + ", " +
-           std::to_string(lanes_) + (lanes_ == 1 ? " thread" : " threads");
+    return (kernel_.cols > 1 ? simd::best().name + std::string(", ") : std::string()) +
+           std::to_string(kernel_.rows) + (kernel_.rows == 1 ? " row" : " rows") + " of " +
+           std::to_string(cols_at_once_) + " at once, " + tiles_.words();
   }
   [[nodiscard]] bool exact_on_integers() const noexcept override { return true; }
   [[nodiscard]] std::size_t workspace_bytes() const noexcept override {
-    return lane_bytes() * static_cast<std::size_t>(lanes_) + alignment - 1;
+    return tiles_.workspace_bytes();
   }
 
   void run(const any_const_view& in, const any_view& out, stream,
            std::span<std::byte> workspace) const override {
-    const auto address = reinterpret_cast<std::uintptr_t>(workspace.data());
-    std::byte* const memory = workspace.data() + (alignment - address % alignment) % alignment;
-    std::atomic<std::int64_t> next = 0;
-    const auto lane = [&](std::int64_t index) {
-      scratch own = split(memory + static_cast<std::size_t>(index) * lane_bytes());
-      for (std::int64_t t = next++; t < tiles(); t = next++) compute_tile(t, in, out, own);
-    };
-    // By reference, so that the std::function allocates nothing.
-    parallel_for(lanes_, executor_, std::ref(lane));
-    if (next < tiles())
-      throw invalid_problem(
-          "options.executor: returned before it had called any task; allowed: one that calls each "
-          "once");
+    tiles_.for_each(workspace, [&](std::byte* memory) {
+      auto* const pointers = reinterpret_cast<const Sample**>(memory);
+      memory += pointers_bytes();
+      ring rows(memory, slots_, samples(tiles_.most_cols()), load_, form_, in);
+      memory += ring::bytes(slots_, samples(tiles_.most_cols()));
+      auto* const sums = reinterpret_cast<Sum*>(memory);
+      auto* const results = reinterpret_cast<result*>(memory + Sets * sums_of_a_set());
+      return [=, this, &out, rows = rows](const tile& t) mutable {
+        compute(t, rows, pointers, sums, results, out);
+      };
+    });
   }
 
  private:
-  /// What a thread computes with: the sums of a row of outputs, and the ring of rows with the input row
-  /// that each one holds.
-  struct scratch {
-    Sum* sums;
-    std::int64_t* held;
-    Sample* rows;
-  };
-  static constexpr std::int64_t nothing = -2;     // in `held`
-  static constexpr std::int64_t border_row = -1;  // a row of the border's value
-
-  template <class FilterTap>
-  void place(const std::vector<FilterTap>& taps) {
-    rows_.resize(static_cast<std::size_t>(form_.row.taps));
-    const std::int64_t last = form_.col.reach() - 1;
-    auto tap = taps.begin();
-    for (tap_row<Tap>& row : rows_)
-      for (std::int64_t l = 0; l < form_.col.taps; ++l, ++tap)
-        if (*tap != FilterTap{}) row.push_back({number<Tap>(*tap), last - l * form_.col.dilation});
+  tiles cut(const detail::request& r) {
+    const axis& col = form_.col;
+    // Each row of sums is in the first-level cache until it is stored; what needs no storing may be longer.
+    const bool in_place = form_.types.out == dtype_of<result> && single_pass();
+    const std::int64_t room =
+        in_place ? ring_bytes / 2 / static_cast<std::int64_t>(sizeof(Element)) /
+                       needed_rows(std::min(form_.row.reach(), rows_of_a_group))
+                 : sums_bytes / static_cast<std::int64_t>(sizeof(result)) / kernel_.rows;
+    const std::int64_t cols = std::max(room, shortest_piece + col.reach() / 4);
+    const bool has_edges = form_.types.in == dtype_of<Element> && col.stride == 1;
+    // Windows of these columns begin before the first sample or end behind the last.
+    const std::int64_t left = std::clamp<std::int64_t>(-col.at(0, col.taps - 1), 0, col.out);
+    const std::int64_t right =
+        std::clamp<std::int64_t>(col.at(col.out - 1, 0) + beyond_ - (col.in - 1), 0, col.out);
+    return tiles(r, {.cols = col.stride == 1 ? cols : std::max<std::int64_t>(cols / col.stride, 1),
+                     .left = has_edges ? left : 0,
+                     .right = has_edges ? right : 0,
+                     .rows_at_once = kernel_.rows,
+                     .cols_at_once = cols_at_once_,
+                     .row_reach = form_.row.reach(),
+                     .products = static_cast<double>(form_.row.out) * static_cast<double>(col.out) *
+                                 static_cast<double>(form_.planes) *
+                                 static_cast<double>(std::max<std::int64_t>(
+                                     r.filter.facts.nonzeros * Sets * parts, 8))});
   }
 
-  void cut(const detail::request& r) {
-    // With a long stride a block has fewer outputs, so that its row of x̃ stays short, too.
-    const std::int64_t room = 4 * block_cols + form_.col.reach();
-    block_ = std::min({form_.col.out, block_cols, room / form_.col.stride + 1});
-    row_length_ = (block_ - 1) * form_.col.stride + form_.col.reach();
-    slots_ = std::clamp(ring_bytes / (row_length_ * static_cast<std::int64_t>(sizeof(Sample))),
-                        std::int64_t{1}, form_.row.reach());
-    std::int64_t threads = r.how.max_threads > 0 ? r.how.max_threads : hardware_threads();
-    if (!executor_) threads = std::min<std::int64_t>(threads, hardware_threads());
-    // Each band loads a filter's height of rows anew: bands as high as that, or for balance four to a
-    // thread where they can be higher, but at least one for each.
-    const auto share = [&](std::int64_t parts) { return (form_.row.out - 1) / parts + 1; };
-    band_ = std::min(std::max(share(4 * threads), form_.row.reach()), share(threads));
-    const double products = static_cast<double>(form_.row.out) *
-                            static_cast<double>(form_.col.out) * static_cast<double>(form_.planes) *
-                            static_cast<double>(std::max<std::int64_t>(r.filter.facts.nonzeros, 1));
-    const double worth = products / static_cast<double>(products_worth_a_thread);
-    lanes_ = worth < 2
-                 ? 1
-                 : std::min({threads, tiles(), static_cast<std::int64_t>(std::min(worth, 1e9)),
-                             static_cast<std::int64_t>(most_workspace / lane_bytes() + 1)});
-    if (lanes_ > 1 && !executor_) start_workers();  // now, so that no run has to
+  /// Whether sums are complete after one group of taps.
+  [[nodiscard]] bool single_pass() const noexcept { return Sets == 1 && sets_.front().size() == 1; }
+  /// Outputs that are computed for a piece of so many.
+  [[nodiscard]] std::int64_t computed(std::int64_t cols) const noexcept {
+    if (single_pass()) return std::max(cols, cols_at_once_);
+    return (cols + cols_at_once_ - 1) / cols_at_once_ * cols_at_once_;
+  }
+  /// Elements of a row of x̃ that so many outputs need.
+  [[nodiscard]] std::int64_t samples(std::int64_t cols) const noexcept {
+    return (computed(cols) - 1) * form_.col.stride + form_.col.reach() + beyond_;
+  }
+  [[nodiscard]] std::int64_t row_bytes() const noexcept {
+    return samples(tiles_.most_cols()) * static_cast<std::int64_t>(sizeof(Element));
+  }
+  /// Rows of x̃ that a strip needs for so many of the filter.
+  [[nodiscard]] std::int64_t needed_rows(std::int64_t rows) const noexcept {
+    return kernel_.rows - 1 + rows;
+  }
+  [[nodiscard]] std::size_t pointers_bytes() const noexcept {
+    return aligned(static_cast<std::size_t>(needed_rows(most_rows_)) * sizeof(Sample*));
+  }
+  [[nodiscard]] std::size_t sums_pitch() const noexcept {
+    return static_cast<std::size_t>(computed(tiles_.most_cols()) * parts);
+  }
+  [[nodiscard]] std::size_t sums_of_a_set() const noexcept {
+    return aligned(sums_pitch() * static_cast<std::size_t>(kernel_.rows) * sizeof(Sum));
   }
 
-  [[nodiscard]] std::int64_t bands() const noexcept { return (form_.row.out - 1) / band_ + 1; }
-  [[nodiscard]] std::int64_t blocks() const noexcept { return (form_.col.out - 1) / block_ + 1; }
-  [[nodiscard]] std::int64_t tiles() const noexcept { return form_.planes * bands() * blocks(); }
-
-  [[nodiscard]] std::size_t sums_bytes() const noexcept {
-    return aligned(static_cast<std::size_t>(block_) * sizeof(Sum));
-  }
-  [[nodiscard]] std::size_t held_bytes() const noexcept {
-    return aligned(static_cast<std::size_t>(slots_) * sizeof(std::int64_t));
-  }
-  [[nodiscard]] std::size_t lane_bytes() const noexcept {
-    return sums_bytes() + held_bytes() +
-           aligned(static_cast<std::size_t>(slots_ * row_length_) * sizeof(Sample));
-  }
-  [[nodiscard]] scratch split(std::byte* memory) const noexcept {
-    return {reinterpret_cast<Sum*>(memory), reinterpret_cast<std::int64_t*>(memory + sums_bytes()),
-            reinterpret_cast<Sample*>(memory + sums_bytes() + held_bytes())};
-  }
-
-  void compute_tile(std::int64_t tile, const any_const_view& in, const any_view& out,
-                    scratch& own) const {
-    const std::int64_t j0 = tile % blocks() * block_;
-    const std::int64_t i0 = tile / blocks() % bands() * band_;
-    const std::int64_t plane = tile / blocks() / bands();
-    const std::int64_t count = std::min(block_, form_.col.out - j0);
-    const std::int64_t end = std::min(i0 + band_, form_.row.out);
-    std::fill_n(own.held, slots_, nothing);
-    for (std::int64_t i = i0; i < end; ++i) {
-      std::fill_n(own.sums, count, Sum{});
-      for (std::int64_t k = 0; k < form_.row.taps; ++k) {
-        const tap_row<Tap>& taps = rows_[static_cast<std::size_t>(k)];
-        if (taps.empty()) continue;
-        const Sample* x = row(in, plane, form_.row.at(i, k), j0, count, own);
-        if (x == nullptr) continue;
-        if (form_.col.stride == 1)
-          accumulate(own.sums, count, x, std::integral_constant<std::int64_t, 1>{}, taps);
-        else accumulate(own.sums, count, x, form_.col.stride, taps);
+  void compute(const tile& t, ring& rows, const Sample** pointers, Sum* sums, result* results,
+               const any_view& out) const {
+    const std::int64_t cols = t.cols.last - t.cols.first;
+    rows.begin(t.plane, form_.col.at(t.cols.first, form_.col.taps - 1), samples(cols));
+    const std::int64_t height = t.rows.last - t.rows.first;
+    for (std::int64_t i = t.rows.first; i < t.rows.last; i += kernel_.rows) {
+      // The last strip begins earlier, where it can: what is computed once more comes out the same.
+      const std::int64_t first =
+          height >= kernel_.rows ? std::min(i, t.rows.last - kernel_.rows) : i;
+      const std::int64_t count = std::min<std::int64_t>(kernel_.rows, t.rows.last - first);
+      std::byte* const to =
+          static_cast<std::byte*>(out.data()) +
+          (t.plane * out.step().plane + first * out.step().row + t.cols.first * out.step().col) *
+              static_cast<std::int64_t>(size_of(form_.types.out));
+      const bool in_place = form_.types.out == dtype_of<result> && single_pass() &&
+                            bias_ == Sum{} && out.step().col == 1 && count == kernel_.rows &&
+                            cols >= cols_at_once_;
+      if (in_place) {
+        if constexpr (Sets == 1 && sizeof(result) == parts * sizeof(Sum))
+          sum_up(0, rows, first, count, pointers, reinterpret_cast<Sum*>(to),
+                 out.step().row * parts, cols, streams(to, out));
+        continue;
       }
-      auto* const to = static_cast<std::byte*>(out.data()) +
-                       (plane * out.step().plane + i * out.step().row + j0 * out.step().col) *
-                           static_cast<std::int64_t>(size_of(form_.types.out));
-      store_(own.sums, count, to, out.step().col, form_.overflow);
+      const auto pitch = static_cast<std::int64_t>(sums_pitch());
+      for (int set = 0; set < Sets; ++set)
+        sum_up(set, rows, first, count, pointers,
+               sums + static_cast<std::size_t>(set) * (sums_of_a_set() / sizeof(Sum)), pitch,
+               computed(cols), false);
+      for (std::int64_t row = 0; row < count; ++row)
+        store(finished(sums + row * pitch, cols, results), cols,
+              to + row * out.step().row * static_cast<std::int64_t>(size_of(form_.types.out)),
+              out.step().col);
     }
   }
 
-  /// The samples of row `r` of x̃ that outputs j0 … j0+count−1 need; null where all are zero.
-  const Sample* row(const any_const_view& in, std::int64_t plane, std::int64_t r, std::int64_t j0,
-                    std::int64_t count, scratch& own) const {
-    const std::int64_t source = detail::border_index(form_.border.kind(), r, form_.row.in);
-    if (source == border_row && form_.border.kind() == border_kind::zero) return nullptr;
-    const std::int64_t first = form_.col.at(j0, form_.col.taps - 1);
-    const std::int64_t length = (count - 1) * form_.col.stride + form_.col.reach();
+  [[nodiscard]] bool streams(const std::byte* to, const any_view& out) const noexcept {
+    const auto bytes = static_cast<std::int64_t>(size_of(form_.types.out));
+    return form_.row.out * form_.col.out * form_.planes * bytes >= streamed_bytes &&
+           reinterpret_cast<std::uintptr_t>(to) % sizeof(Sum) == 0 &&
+           out.step().row * bytes % static_cast<std::int64_t>(alignment) == 0;
+  }
 
-    const std::byte* data = nullptr;
-    if (source != border_row) {
-      data = static_cast<const std::byte*>(in.data()) +
-             (plane * in.step().plane + source * in.step().row) *
-                 static_cast<std::int64_t>(size_of(form_.types.in));
-      const bool in_place = form_.types.in == dtype_of<Sample> && in.step().col == 1 &&
-                            first >= 0 && first + length <= form_.col.in;
-      if (in_place) return reinterpret_cast<const Sample*>(data) + first;
+  /// Sums of one set of taps, for `count` rows from `first` on; those beyond are computed from the same rows.
+  void sum_up(int set, ring& rows, std::int64_t first, std::int64_t count, const Sample** pointers,
+              Sum* to, std::int64_t pitch, std::int64_t cols, bool stream) const {
+    bool begin = true;
+    for (const tap_group<Tap>& g : sets_[static_cast<std::size_t>(set)]) {
+      const std::int64_t top = form_.row.at(first, form_.row.taps - 1) + g.row;
+      const std::int64_t there = (count - 1) * form_.row.stride + g.rows;
+      for (std::int64_t r = 0; r < needed_rows(g.rows); ++r)
+        pointers[r] = reinterpret_cast<const Sample*>(rows[top + std::min(r, there - 1)]);
+      kernel_.compute({.rows = pointers,
+                       .out = to,
+                       .pitch = pitch,
+                       .cols = cols * parts,
+                       .stride = form_.col.stride,
+                       .filter = {g.patches.data(), static_cast<std::int64_t>(g.patches.size()),
+                                  g.height, g.step, g.values.data()},
+                       .first = begin,
+                       .stream = stream});
+      begin = false;
     }
-    const std::int64_t slot = std::max<std::int64_t>(source, 0) % slots_;
-    Sample* const loaded = own.rows + slot * row_length_;
-    if (own.held[slot] == source) return loaded;
-    if (source == border_row) std::fill_n(loaded, length, border_value<Sample>(form_.border));
-    else load_(loaded, data, in.step().col, first, length, form_);
-    own.held[slot] = source;
-    return loaded;
+  }
+
+  /// A row of sums as results, put together from both sets where there are two.
+  const result* finished(Sum* sums, std::int64_t cols, result* results) const {
+    if constexpr (Sets == 1) {
+      if constexpr (std::is_same_v<Sum, std::int32_t>)
+        if (bias_ != 0)
+          for (std::int64_t j = 0; j < cols; ++j) sums[j] += bias_;
+      return reinterpret_cast<const result*>(sums);
+    } else {
+      const Sum* const re = sums;
+      const Sum* const im = sums + sums_of_a_set() / sizeof(Sum);
+      for (std::int64_t j = 0; j < cols; ++j) {
+        if constexpr (parts == 1) results[j] = {re[j], im[j]};
+        else results[j] = {re[2 * j] - im[2 * j + 1], re[2 * j + 1] + im[2 * j]};
+      }
+      return results;
+    }
+  }
+
+  static storer storer_for(dtype out) {
+    return with_element_type(out, []<class Out>() -> storer {
+      if constexpr (can_store<Out, result>)
+        return [](const result* sums, std::int64_t count, void* data, std::int64_t step,
+                  overflow policy) {
+          auto* const to = static_cast<Out*>(data);
+          for (std::int64_t j = 0; j < count; ++j) to[j * step] = element_of<Out>(sums[j], policy);
+        };
+      else return nullptr;
+    });
+  }
+
+  void store(const result* sums, std::int64_t count, std::byte* to, std::int64_t step) const {
+    if constexpr (std::is_same_v<result, std::int32_t>) {
+      if (step == 1 && form_.overflow == overflow::saturate) {
+        const simd::kernels& s = simd::best();
+        switch (form_.types.out) {
+          case dtype::u8: return s.saturate_u8(sums, reinterpret_cast<std::uint8_t*>(to), count);
+          case dtype::i8: return s.saturate_i8(sums, reinterpret_cast<std::int8_t*>(to), count);
+          case dtype::u16: return s.saturate_u16(sums, reinterpret_cast<std::uint16_t*>(to), count);
+          case dtype::i16: return s.saturate_i16(sums, reinterpret_cast<std::int16_t*>(to), count);
+          default: break;
+        }
+      }
+    }
+    store_(sums, count, to, step, form_.overflow);
   }
 
   detail::normal_form form_;
-  executor executor_;
-  loader load_;
+  simd::kernel<Sample, Tap, Sum> kernel_;
+  std::int64_t cols_at_once_;  // outputs
+  int beyond_;                 // samples that the kernel reads behind the last one it needs
+  Sum bias_;                   // that sums lack
+  std::vector<groups> sets_;
+  typename ring::loader load_;
   storer store_;
-  std::vector<tap_row<Tap>> rows_;  // of the filter
-  std::int64_t block_ = 1;          // outputs of a tile, along and across rows
-  std::int64_t band_ = 1;
-  std::int64_t lanes_ = 1;       // threads at most
-  std::int64_t slots_ = 1;       // rows in the ring
-  std::int64_t row_length_ = 1;  // samples of each
+  tiles tiles_;
+  std::int64_t most_rows_ = 1;  // of the filter, in one group
+  std::int64_t slots_ = 1;      // rows in the ring
 };
 
 using made = std::unique_ptr<const detail::runnable>;
 
+bool has_strides(const detail::normal_form& form) {
+  return form.row.stride != 1 || form.col.stride != 1;
+}
+
+/// Calls f(row, col, tap) for each tap, column after column: where its samples lie from the first one on that an
+/// output needs.
+template <class FilterTap, class F>
+void for_each_tap(const detail::request& r, const std::vector<FilterTap>& taps, const F& f) {
+  const axis& row = r.form.row;
+  const axis& col = r.form.col;
+  for (std::int64_t l = col.taps - 1; l >= 0; --l)
+    for (std::int64_t k = row.taps - 1; k >= 0; --k)
+      f((row.taps - 1 - k) * row.dilation, (col.taps - 1 - l) * col.dilation,
+        taps[static_cast<std::size_t>(k * col.taps + l)]);
+}
+
+/// Taps as the plain loop wants them: row after row, as samples lie in memory.
+template <class Tap, class FilterTap>
+std::vector<tap_group<Tap>> single_taps(const detail::request& r,
+                                        const std::vector<FilterTap>& taps) {
+  std::vector<placed_tap<Tap>> placed;
+  for_each_tap(r, taps, [&](std::int64_t row, std::int64_t col, FilterTap tap) {
+    if (tap != FilterTap{}) placed.push_back({row, col, number<Tap>(tap)});
+  });
+  std::stable_sort(placed.begin(), placed.end(),
+                   [](const auto& a, const auto& b) { return a.row < b.row; });
+  return grouped(placed, 1, patches::of_one_tap);
+}
+
+/// Taps as SIMD wants them: those of one part, at `parts` samples for each column.
+template <class Tap, class FilterTap, class Part>
+std::vector<tap_group<Tap>> tap_patches(const detail::request& r,
+                                        const std::vector<FilterTap>& taps, int parts,
+                                        const Part& part) {
+  std::vector<placed_tap<Tap>> placed;
+  for_each_tap(r, taps, [&](std::int64_t row, std::int64_t col, FilterTap tap) {
+    if (part(tap) != 0) placed.push_back({row, col * parts, static_cast<Tap>(part(tap))});
+  });
+  return grouped(placed, parts * r.form.col.dilation, patches::of_any_size);
+}
+
+template <class Element, class Tap, class Sum, class FilterTap>
+made make_plain(const detail::request& r, const std::vector<FilterTap>& taps) {
+  return std::make_unique<direct<Element, Element, Tap, Sum, 1>>(
+      r, plain<Element, Tap, Sum>,
+      std::vector<std::vector<tap_group<Tap>>>{single_taps<Tap>(r, taps)}, 0, Sum{});
+}
+
+/// The loops for floats of type T.
+template <class T>
+struct float_kernels {
+  simd::kernel<T, T, T> strip;
+  simd::line_kernel<T> short_line;
+  simd::line_kernel<T> long_line;
+};
+
+/// Taps of a filter of one row, arranged in rows of `step` samples.
+template <class T>
+std::vector<tap_group<T>> arranged(const std::vector<tap_group<T>>& row, std::int64_t step) {
+  std::vector<placed_tap<T>> placed;
+  for (const tap_group<T>& g : row)
+    for (const simd::patch& p : g.patches)
+      for (std::int64_t l = 0; l < p.width; ++l) {
+        const std::int64_t at = p.col + l * g.step;
+        placed.push_back({at / step, at % step, g.values[static_cast<std::size_t>(p.tap + l)]});
+      }
+  std::stable_sort(placed.begin(), placed.end(),
+                   [](const auto& a, const auto& b) { return a.col < b.col; });
+  // Column after column: the taps of one stay in registers.
+  std::vector<tap_group<T>> groups = grouped(placed, row.front().step, patches::of_one_column);
+  for (tap_group<T>& g : groups) {  // all of it in one row of x̃
+    for (simd::patch& p : g.patches) p.row += g.row;
+    g.row = 0;
+    g.rows = 1;
+  }
+  return groups;
+}
+
+template <class Element, class T, class FilterTap>
+made make_simd(const detail::request& r, const std::vector<FilterTap>& taps,
+               const float_kernels<T>& kernels) {
+  constexpr int parts = sizeof(Element) / sizeof(T);
+  constexpr int sets = is_complex_type<FilterTap> ? 2 : 1;
+  std::vector<std::vector<tap_group<T>>> groups;
+  if constexpr (sets == 1) {
+    groups.push_back(tap_patches<T>(r, taps, parts, [](FilterTap h) { return h; }));
+  } else {
+    groups.push_back(tap_patches<T>(r, taps, parts, [](FilterTap h) { return h.real(); }));
+    groups.push_back(tap_patches<T>(r, taps, parts, [](FilterTap h) { return h.imag(); }));
+  }
+  simd::kernel<T, T, T> kernel = kernels.strip;
+  if (r.form.row.taps == 1 &&
+      (r.form.row.out == 1 || r.form.col.out * parts >= kernels.short_line.loop.cols)) {
+    const std::int64_t step = kernels.long_line.step;
+    const bool is_long = r.form.col.taps * r.form.col.dilation * parts >= 2 * step;
+    kernel = is_long ? kernels.long_line.loop : kernels.short_line.loop;
+    if (is_long)
+      for (auto& set : groups) set = arranged(set, step);
+  }
+  return std::make_unique<direct<Element, T, T, T, sets>>(r, kernel, std::move(groups), 15, T{});
+}
+
+/// Integers of 8 and 16 bits, with taps that fit into 16: two products at a time.
+made make_pairs(const detail::request& r, const std::vector<std::int32_t>& taps) {
+  // Neighbouring columns, of which the first may be anything but odd.
+  std::map<std::pair<std::int64_t, std::int64_t>, std::uint32_t> pairs;  // by column, then row
+  std::int32_t sum = 0;
+  for_each_tap(r, taps, [&](std::int64_t row, std::int64_t col, std::int32_t tap) {
+    sum += tap;
+    if (tap != 0)
+      pairs[{col / 2 * 2, row}] |= static_cast<std::uint32_t>(tap & 0xffff) << (col % 2 * 16);
+  });
+  std::vector<placed_tap<simd::tap_pair>> placed;
+  for (const auto& [at, pair] : pairs)
+    placed.push_back({at.second, at.first, static_cast<simd::tap_pair>(pair)});
+  const std::int32_t bias = r.form.types.in == dtype::u16 ? sum * 32768 : 0;
+  return std::make_unique<direct<std::int16_t, std::int16_t, simd::tap_pair, std::int32_t, 1>>(
+      r, simd::best().i16,
+      std::vector<std::vector<tap_group<simd::tap_pair>>>{grouped(placed, 2, patches::of_any_size)},
+      2, bias);
+}
+
+made make_integers(const detail::request& r, const std::vector<std::int32_t>& taps) {
+  return std::make_unique<direct<std::int32_t, std::int32_t, std::int32_t, std::int32_t, 1>>(
+      r, simd::best().i32,
+      std::vector<std::vector<tap_group<std::int32_t>>>{
+          tap_patches<std::int32_t>(r, taps, 1, [](std::int32_t h) { return h; })},
+      15, 0);
+}
+
 /// Integers, exactly: in the narrowest sums that hold ‖h‖₁·max|x|, and thereby every partial sum.
 made make(const detail::request& r, const std::vector<std::int32_t>& taps) {
   switch (integer_sum_bits(r.form.types.in, r.filter.facts.integer_norm1)) {
-    case 32: return std::make_unique<direct<std::int32_t, std::int32_t, std::int32_t>>(r, taps);
-    case 64: return std::make_unique<direct<std::int32_t, std::int32_t, std::int64_t>>(r, taps);
-    default: return std::make_unique<direct<std::int32_t, std::int32_t, int128>>(r, taps);
+    case 32: {
+      if (has_strides(r.form)) return make_plain<std::int32_t, std::int32_t, std::int32_t>(r, taps);
+      const bool narrow = size_of(r.form.types.in) <= 2 &&
+                          std::all_of(taps.begin(), taps.end(),
+                                      [](auto tap) { return tap >= -32767 && tap <= 32767; });
+      return narrow ? make_pairs(r, taps) : make_integers(r, taps);
+    }
+    case 64: return make_plain<std::int32_t, std::int32_t, std::int64_t>(r, taps);
+    default: return make_plain<std::int32_t, std::int32_t, int128>(r, taps);
   }
+}
+
+template <class Element, class T, class FilterTap>
+made make_float(const detail::request& r, const std::vector<FilterTap>& taps,
+                const float_kernels<T>& kernels) {
+  using tap = std::conditional_t<is_complex_type<FilterTap>, std::complex<T>, T>;
+  constexpr bool is_complex = is_complex_type<FilterTap> || is_complex_type<Element>;
+  using sum = std::conditional_t<is_complex, std::complex<T>, T>;
+  if (has_strides(r.form)) return make_plain<Element, tap, sum>(r, taps);
+  return make_simd<Element>(r, taps, kernels);
 }
 
 /// Floats in their own type, 16-bit floats in f32, integers with taps that are not in f64.
-made make(const detail::request& r, const std::vector<double>& taps) {
+template <class FilterTap>
+made make(const detail::request& r, const std::vector<FilterTap>& taps) {
+  const simd::kernels& simd = simd::best();
+  const float_kernels<float> f32{simd.f32, simd.f32_short_line, simd.f32_long_line};
+  const float_kernels<double> f64{simd.f64, simd.f64_short_line, simd.f64_long_line};
   switch (r.form.types.in) {
     case dtype::f16:
     case dtype::bf16:
-    case dtype::f32: return std::make_unique<direct<float, float, float>>(r, taps);
-    case dtype::cf32:
-      return std::make_unique<direct<std::complex<float>, float, std::complex<float>>>(r, taps);
-    case dtype::cf64:
-      return std::make_unique<direct<std::complex<double>, double, std::complex<double>>>(r, taps);
-    default: return std::make_unique<direct<double, double, double>>(r, taps);
-  }
-}
-
-made make(const detail::request& r, const std::vector<std::complex<double>>& taps) {
-  using c32 = std::complex<float>;
-  using c64 = std::complex<double>;
-  switch (r.form.types.in) {
-    case dtype::f32: return std::make_unique<direct<float, c32, c32>>(r, taps);
-    case dtype::f64: return std::make_unique<direct<double, c64, c64>>(r, taps);
-    case dtype::cf32: return std::make_unique<direct<c32, c32, c32>>(r, taps);
-    default: return std::make_unique<direct<c64, c64, c64>>(r, taps);
+    case dtype::f32: return make_float<float>(r, taps, f32);
+    case dtype::cf32: return make_float<std::complex<float>>(r, taps, f32);
+    case dtype::cf64: return make_float<std::complex<double>>(r, taps, f64);
+    default: return make_float<double>(r, taps, f64);
   }
 }
 

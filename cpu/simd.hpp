@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inner loops of the CPU backend, made for each of several instruction sets, and the choice among them when
+// the library runs.
+//
+// Compiler vectors in a unit for each instruction set, rather than Highway: Debian's Highway (1.0.3) has no SSE2,
+// no dot products of VNNI, and would be a library that every user has to have at run time. All of it is additions
+// and multiplications of whole vectors, which both compilers express.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace convgpu::cpu::simd {
+
+/// A rectangle of taps of a filter, none of which is zero.
+struct patch {
+  std::int64_t row;    ///< of its first taps
+  std::int64_t col;    ///< how far to the right of an output the samples of its first column lie
+  std::int64_t width;  ///< columns
+  std::int64_t tap;    ///< index of its first tap; column follows column
+};
+
+/// Patches of one height.
+template <class Tap>
+struct taps {
+  const patch* patches;
+  std::int64_t count;
+  std::int64_t height;
+  std::int64_t step;  ///< samples from one column of a patch to the next
+  const Tap* values;
+};
+
+/// Some rows of outputs, as many as `kernels` says:
+///
+///     out[i·pitch + j] (+)= Σ over patches, k < height, l < width:
+///                           values[tap + l·height + k] · rows[row + i + k][col + l·step + j·stride]
+///
+/// Sums are made in the order of patches, k, l, whatever the columns are cut into.
+template <class Sample, class Tap, class Sum>
+struct strip {
+  const Sample* const* rows;
+  Sum* out;
+  std::ptrdiff_t pitch;
+  std::int64_t cols;  ///< at least `kernel::cols`, and a multiple of them unless `first`
+  std::int64_t stride;
+  taps<Tap> filter;
+  bool first;  ///< sums begin here; otherwise they go on from what is in `out`
+  bool
+      stream;  ///< past the caches: `out` will not be read soon. All rows have to lie alike in vectors.
+};
+
+/// A loop, and how many outputs it makes at once.
+template <class Sample, class Tap, class Sum>
+struct kernel {
+  int rows;
+  int cols;
+  void (*compute)(const strip<Sample, Tap, Sum>&);
+};
+
+/// One for filters of one row, a row of outputs at a time. The samples of a row of a patch lie `step` of them
+/// farther on than those of the row before: taps of a long filter arranged in rows of that length share loads like
+/// those of a filter that has rows.
+///
+///     out[j] (+)= Σ over patches, k < height, l < width:
+///                 values[tap + l·height + k] · rows[0][(row + k)·step + col + l·taps::step + j]
+template <class T>
+struct line_kernel {
+  int step;
+  kernel<T, T, T> loop;
+};
+
+/// Two neighbouring taps of 16 bits, the first one in the lower half: each product of such a pair with two
+/// samples adds up two products of the filter.
+using tap_pair = std::int32_t;
+
+/// What an instruction set has.
+struct kernels {
+  const char* name;
+  kernel<float, float, float> f32;
+  kernel<double, double, double> f64;
+  kernel<std::int32_t, std::int32_t, std::int32_t> i32;
+  /// Patches have pairs of columns; samples are read up to two beyond the last that is needed.
+  kernel<std::int16_t, tap_pair, std::int32_t> i16;
+  /// For any patches of one row, and for any patches.
+  line_kernel<float> f32_short_line;
+  line_kernel<float> f32_long_line;
+  line_kernel<double> f64_short_line;
+  line_kernel<double> f64_long_line;
+
+  /// Samples to 16 bits; those of `u16` less 2^15.
+  void (*widen_u8)(const std::uint8_t*, std::int16_t*, std::int64_t);
+  void (*widen_i8)(const std::int8_t*, std::int16_t*, std::int64_t);
+  void (*widen_u16)(const std::uint16_t*, std::int16_t*, std::int64_t);
+  /// Sums to the nearest value there is.
+  void (*saturate_u8)(const std::int32_t*, std::uint8_t*, std::int64_t);
+  void (*saturate_i8)(const std::int32_t*, std::int8_t*, std::int64_t);
+  void (*saturate_u16)(const std::int32_t*, std::uint16_t*, std::int64_t);
+  void (*saturate_i16)(const std::int32_t*, std::int16_t*, std::int64_t);
+};
+
+/// The best there is for this processor, or what the environment variable CONVGPU_SIMD names.
+/// \throws invalid_problem  CONVGPU_SIMD names none that this processor has
+[[nodiscard]] const kernels& best();
+
+}  // namespace convgpu::cpu::simd

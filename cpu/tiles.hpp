@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// How an output is cut for caches and threads: bands of rows by pieces of columns, which threads take one after the
+// other.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <convgpu/detail/backend.hpp>
+#include <convgpu/error.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "parallel.hpp"
+#include "rows.hpp"
+
+namespace convgpu::cpu {
+
+struct tile {
+  std::int64_t plane;
+  detail::range rows;
+  detail::range cols;
+};
+
+/// What the cut depends on.
+struct tile_wishes {
+  /// Columns of a piece at most, and columns at either end whose windows reach over the border: these get pieces
+  /// of their own, so that all others are computed in place.
+  std::int64_t cols = 0;
+  std::int64_t left = 0;
+  std::int64_t right = 0;
+  /// Outputs that are computed together, and rows and columns are cut in multiples of where there are more.
+  std::int64_t rows_at_once = 1;
+  std::int64_t cols_at_once = 1;
+  std::int64_t row_reach = 1;
+  double products = 0;  ///< of all there is to do
+};
+
+class tiles {
+ public:
+  tiles(const detail::request& r, const tile_wishes& wish) : executor_(r.how.executor) {
+    planes_ = r.form.planes;
+    rows_ = r.form.row.out;
+    cut_columns(r.form.col.out, wish);
+    cut_rows(r, wish);
+  }
+
+  /// Workspace is for so many lanes of this size; there are fewer where it would grow out of hand.
+  void give_lanes(std::size_t bytes) {
+    lane_bytes_ = aligned(bytes);
+    const auto most =
+        static_cast<std::int64_t>(most_workspace / std::max<std::size_t>(lane_bytes_, 1));
+    lanes_ = std::clamp<std::int64_t>(lanes_, 1, most + 1);
+    if (lanes_ > 1 && !executor_) start_workers();  // now, so that no run has to
+  }
+
+  [[nodiscard]] std::size_t workspace_bytes() const noexcept {
+    return lane_bytes_ * static_cast<std::size_t>(lanes_) + alignment - 1;
+  }
+  /// Of the widest piece.
+  [[nodiscard]] std::int64_t most_cols() const noexcept {
+    return std::min(std::max({left_, piece_, right_}), cols_);
+  }
+  [[nodiscard]] std::string words() const {
+    return "tiles of " + std::to_string(band_) + " x " + std::to_string(most_cols()) + ", " +
+           std::to_string(lanes_) + (lanes_ == 1 ? " thread" : " threads");
+  }
+
+  /// work(memory of a lane) → what calls with a tile compute it. Each lane takes tiles until there are none left.
+  template <class Work>
+  void for_each(std::span<std::byte> workspace, const Work& work) const {
+    std::byte* const memory = aligned(workspace.data());
+    std::atomic<std::int64_t> next = 0;
+    const auto lane = [&](std::int64_t index) {
+      auto compute = work(memory + static_cast<std::size_t>(index) * lane_bytes_);
+      for (std::int64_t t = next++; t < count(); t = next++) compute(at(t));
+    };
+    // By reference, so that the std::function allocates nothing.
+    parallel_for(lanes_, executor_, std::ref(lane));
+    if (next < count())
+      throw invalid_problem(
+          "options.executor: returned before it had called any task; allowed: one that calls each "
+          "once");
+  }
+
+ private:
+  /// Work below this many products is done before a second thread has woken up.
+  static constexpr double products_worth_a_thread = 1 << 18;
+  /// What all threads together may have as workspace before there are fewer of them.
+  static constexpr std::size_t most_workspace = std::size_t{1} << 30;
+
+  void cut_columns(std::int64_t cols, const tile_wishes& wish) {
+    // Pieces at the ends cost the same up to the outputs that are computed together.
+    const auto rounded = [&](std::int64_t n) {
+      return (n + wish.cols_at_once - 1) / wish.cols_at_once * wish.cols_at_once;
+    };
+    left_ = rounded(wish.left);
+    right_ = rounded(wish.right);
+    if (left_ + right_ + wish.cols_at_once > cols) left_ = right_ = 0;
+    cols_ = cols;
+    const std::int64_t inner = cols - left_ - right_;
+    const std::int64_t parts = (inner - 1) / std::max(wish.cols, wish.cols_at_once) + 1;
+    piece_ = rounded((inner - 1) / parts + 1);
+  }
+
+  void cut_rows(const detail::request& r, const tile_wishes& wish) {
+    std::int64_t threads = r.how.max_threads > 0 ? r.how.max_threads : hardware_threads();
+    if (!executor_) threads = std::min<std::int64_t>(threads, hardware_threads());
+    // Each band loads a filter's height of rows anew: bands as high as that, or for balance four to a
+    // thread where they can be higher, but at least one for each.
+    const auto share = [&](std::int64_t parts) {
+      const std::int64_t rows = (rows_ - 1) / parts + 1;
+      return (rows - 1) / wish.rows_at_once * wish.rows_at_once + wish.rows_at_once;
+    };
+    band_ = std::min({std::max(share(4 * threads), wish.row_reach), share(threads), rows_});
+    const double worth = wish.products / products_worth_a_thread;
+    lanes_ = worth < 2
+                 ? 1
+                 : std::min({threads, count(), static_cast<std::int64_t>(std::min(worth, 1e9))});
+  }
+
+  [[nodiscard]] std::int64_t bands() const noexcept { return (rows_ - 1) / band_ + 1; }
+  [[nodiscard]] std::int64_t inner_pieces() const noexcept {
+    return (cols_ - left_ - right_ - 1) / piece_ + 1;
+  }
+  [[nodiscard]] std::int64_t pieces() const noexcept {
+    return (left_ > 0) + inner_pieces() + (right_ > 0);
+  }
+  [[nodiscard]] detail::range columns(std::int64_t piece) const noexcept {
+    if (left_ > 0 && piece-- == 0) return {0, left_};
+    if (piece == inner_pieces()) return {cols_ - right_, cols_};
+    const std::int64_t begin = left_ + piece * piece_;
+    return {begin, std::min(begin + piece_, cols_ - right_)};
+  }
+  [[nodiscard]] std::int64_t count() const noexcept { return planes_ * bands() * pieces(); }
+  [[nodiscard]] tile at(std::int64_t index) const noexcept {
+    const std::int64_t band = index / pieces() % bands();
+    return {.plane = index / pieces() / bands(),
+            .rows = {band * band_, std::min((band + 1) * band_, rows_)},
+            .cols = columns(index % pieces())};
+  }
+
+  executor executor_;
+  std::int64_t planes_ = 1;
+  std::int64_t rows_ = 1;
+  std::int64_t cols_ = 1;
+  std::int64_t left_ = 0;  // columns of the piece at either end
+  std::int64_t right_ = 0;
+  std::int64_t piece_ = 1;  // and of those between
+  std::int64_t band_ = 1;
+  std::int64_t lanes_ = 1;  // threads at most
+  std::size_t lane_bytes_ = 0;
+};
+
+}  // namespace convgpu::cpu

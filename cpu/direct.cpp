@@ -230,7 +230,8 @@ class direct final : public detail::runnable {
     return kernel_.rows - 1 + rows;
   }
   [[nodiscard]] std::size_t pointers_bytes() const noexcept {
-    return aligned(static_cast<std::size_t>(needed_rows(most_rows_)) * sizeof(Sample*));
+    return aligned(static_cast<std::size_t>(needed_rows(most_rows_) + kernel_.rows) *
+                   sizeof(Sample*));
   }
   [[nodiscard]] std::size_t sums_pitch() const noexcept {
     return static_cast<std::size_t>(computed(tiles_.most_cols()) * parts);
@@ -290,6 +291,13 @@ class direct final : public detail::runnable {
       const std::int64_t there = (count - 1) * form_.row.stride + g.rows;
       for (std::int64_t r = 0; r < needed_rows(g.rows); ++r)
         pointers[r] = reinterpret_cast<const Sample*>(rows[top + std::min(r, there - 1)]);
+      const Sample** next = nullptr;
+      if (stream && rows.in_place(top + there) &&
+          rows.in_place(top + there + kernel_.rows - 1)) {
+        next = pointers + needed_rows(g.rows);
+        for (int i = 0; i < kernel_.rows; ++i)
+          next[i] = reinterpret_cast<const Sample*>(rows[top + there + i]);
+      }
       kernel_.compute({.rows = pointers,
                        .out = to,
                        .pitch = pitch,
@@ -298,7 +306,8 @@ class direct final : public detail::runnable {
                        .filter = {g.patches.data(), static_cast<std::int64_t>(g.patches.size()),
                                   g.height, g.step, g.values.data()},
                        .first = begin,
-                       .stream = stream});
+                       .stream = stream,
+                       .next = next});
       begin = false;
     }
   }

@@ -119,6 +119,11 @@ class row_ring {
     std::fill_n(held_, mask_ + 1, nothing);
   }
 
+  /// Whether row `r` of x̃ needs no loading.
+  [[nodiscard]] bool in_place(std::int64_t r) const noexcept {
+    return in_place_ && r >= 0 && r < form_.row.in;
+  }
+
   /// Row `r` of x̃: stays until one is asked for that is `slots` or more away.
   const Element* operator[](std::int64_t r) {
     const std::int64_t source = detail::border_index(form_.border.kind(), r, form_.row.in);

@@ -45,8 +45,10 @@ struct strip {
   std::int64_t stride;
   taps<Tap> filter;
   bool first;  ///< sums begin here; otherwise they go on from what is in `out`
-  bool
-      stream;  ///< past the caches: `out` will not be read soon. All rows have to lie alike in vectors.
+  /// Past the caches: `out` will not be read soon. All rows have to lie alike in vectors.
+  bool stream;
+  /// As many rows as are computed, which will be read next, to be fetched meanwhile; or null.
+  const Sample* const* next;
 };
 
 /// A loop, and how many outputs it makes at once.
@@ -87,15 +89,23 @@ struct kernels {
   line_kernel<double> f64_short_line;
   line_kernel<double> f64_long_line;
 
-  /// Samples to 16 bits; those of `u16` less 2^15.
+  /// Samples to 16 bits, those of `u16` less 2^15; and to floats.
   void (*widen_u8)(const std::uint8_t*, std::int16_t*, std::int64_t);
   void (*widen_i8)(const std::int8_t*, std::int16_t*, std::int64_t);
   void (*widen_u16)(const std::uint16_t*, std::int16_t*, std::int64_t);
+  void (*float_u8)(const std::uint8_t*, float*, std::int64_t);
+  void (*float_i8)(const std::int8_t*, float*, std::int64_t);
   /// Sums to the nearest value there is.
   void (*saturate_u8)(const std::int32_t*, std::uint8_t*, std::int64_t);
   void (*saturate_i8)(const std::int32_t*, std::int8_t*, std::int64_t);
   void (*saturate_u16)(const std::int32_t*, std::uint16_t*, std::int64_t);
   void (*saturate_i16)(const std::int32_t*, std::int16_t*, std::int64_t);
+
+  /// Sums rounded half to even, to the nearest value there is. Sets a byte where a sum is within `doubt` of half way
+  /// between two values, else clears it. Only for sums below 2^22.
+  void (*round_u8)(const float*, std::uint8_t*, std::uint8_t* doubtful, float doubt, std::int64_t);
+  void (*round_i8)(const float*, std::int8_t*, std::uint8_t* doubtful, float doubt, std::int64_t);
+  void (*round_i32)(const float*, std::int32_t*, std::uint8_t* doubtful, float doubt, std::int64_t);
 };
 
 /// The best there is for this processor, or what the environment variable CONVGPU_SIMD names.

@@ -314,6 +314,13 @@ CONVGPU_INLINE void add_patch(vector<typename With::sum> (&sums)[Rows][Vectors],
 
 // ---- Kernels.
 
+/// Into the second-level cache: processors fetch along rows by themselves, but not from one row to another.
+template <int Count, class T>
+CONVGPU_INLINE void fetch(const T* from) {
+  for (int i = 0; i < Count; i += 64 / static_cast<int>(sizeof(T)))
+    __builtin_prefetch(from + i, 0, 2);
+}
+
 template <class With, int Rows, int Vectors>
 CONVGPU_INLINE void begin_sums(vector<typename With::sum> (&sums)[Rows][Vectors], bool first,
                                const typename With::sum* from, std::ptrdiff_t pitch) {
@@ -337,6 +344,8 @@ void compute_strip(const strip<typename With::sample, typename With::tap, typena
   // same bits, for the order of the taps is the same.
   for (std::int64_t at = lead > 0 ? lead - cols : 0; at < s.cols; at += cols) {
     const std::int64_t j = at < 0 ? 0 : at + cols > s.cols ? s.cols - cols : at;
+    if (s.next != nullptr)
+      for (int i = 0; i < Rows; ++i) fetch<cols>(s.next[i] + j);
     vector<typename With::sum> sums[Rows][Vectors];
     begin_sums<With>(sums, s.first, s.out + j, s.pitch);
     for (std::int64_t n = 0; n < s.filter.count; ++n) {
@@ -407,7 +416,7 @@ void long_line(const strip<T, T, T>& s) {
   }
 }
 
-// ---- Between 8, 16 and 32 bits; loops for the compiler to make vectors of.
+// ---- Between types; loops for the compiler to make vectors of.
 
 template <class From, int Bias>
 void widen(const From* from, std::int16_t* to, std::int64_t count) {
@@ -418,6 +427,26 @@ void saturate(const std::int32_t* from, To* to, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int32_t sum = from[i];
     to[i] = static_cast<To>(sum < Low ? Low : sum > High ? High : sum);
+  }
+}
+
+template <class From>
+void to_float(const From* from, float* to, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<float>(from[i]);
+}
+template <class To, std::int64_t Low, std::int64_t High>
+void round(const float* from, To* to, std::uint8_t* doubtful, float doubt, std::int64_t count) {
+  constexpr float shift = 0x1.8p23f;  // floats from here on are integers
+  for (std::int64_t i = 0; i < count; ++i) {
+    // One beyond the last value tells as much as any number there.
+    constexpr auto low = static_cast<float>(Low - 1);
+    constexpr auto high = static_cast<float>(High + 1);
+    const float sum = from[i] < low ? low : from[i] > high ? high : from[i];
+    const float rounded = (sum + shift) - shift;
+    const float off = sum < rounded ? rounded - sum : sum - rounded;
+    doubtful[i] = 0.5F - off <= doubt;
+    const auto value = static_cast<std::int32_t>(rounded);
+    to[i] = static_cast<To>(value < Low ? Low : value > High ? High : value);
   }
 }
 
@@ -439,10 +468,15 @@ constexpr kernels these(const char* name) {
       .widen_u8 = widen<std::uint8_t, 0>,
       .widen_i8 = widen<std::int8_t, 0>,
       .widen_u16 = widen<std::uint16_t, 32768>,
+      .float_u8 = to_float<std::uint8_t>,
+      .float_i8 = to_float<std::int8_t>,
       .saturate_u8 = saturate<std::uint8_t, 0, 255>,
       .saturate_i8 = saturate<std::int8_t, -128, 127>,
       .saturate_u16 = saturate<std::uint16_t, 0, 65535>,
       .saturate_i16 = saturate<std::int16_t, -32768, 32767>,
+      .round_u8 = round<std::uint8_t, 0, 255>,
+      .round_i8 = round<std::int8_t, -128, 127>,
+      .round_i32 = round<std::int32_t, -(1 << 22), 1 << 22>,
   };
 }
 

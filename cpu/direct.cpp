@@ -18,6 +18,8 @@
 #include "algorithms.hpp"
 #include "rows.hpp"
 #include "simd.hpp"
+#include "stores.hpp"
+#include "taps.hpp"
 #include "tiles.hpp"
 
 namespace convgpu::cpu {
@@ -27,106 +29,10 @@ using namespace detail;  // numbers: what both backends compute with
 
 // Samples that a row of taps may reach over, for a row of x̃ to be loaded as a whole.
 constexpr std::int64_t longest_reach = std::int64_t{1} << 28;
-// Rows of a filter that are worked off together, so that no more rows of x̃ have to be there at a time.
-constexpr std::int64_t rows_of_a_group = 64;
 // What rows of x̃ may take of a second-level cache, and the sums of a strip of a first-level one.
 constexpr std::int64_t ring_bytes = 512 * 1024;
 constexpr std::int64_t sums_bytes = 16 * 1024;
 constexpr std::int64_t shortest_piece = 256;
-// Outputs of this size leave no room for themselves in a cache.
-constexpr std::int64_t streamed_bytes = std::int64_t{4} << 20;
-
-/// Patches of one height, with their taps.
-template <class Tap>
-struct tap_group {
-  std::int64_t row = 0;   // of the filter, from which on those of its patches count
-  std::int64_t rows = 1;  // that its taps reach over
-  std::int64_t height = 1;
-  std::int64_t step = 1;
-  std::vector<simd::patch> patches;
-  std::vector<Tap> values;
-};
-
-template <class Tap>
-struct placed_tap {
-  std::int64_t row;
-  std::int64_t col;
-  Tap value;
-};
-
-/// How many taps a patch may have.
-enum class patches : std::uint8_t { of_one_tap, of_one_column, of_any_size };
-
-/// Groups of taps that are given column after column; `step` is that between columns of a patch.
-template <class Tap>
-std::vector<tap_group<Tap>> grouped(const std::vector<placed_tap<Tap>>& taps, std::int64_t step,
-                                    patches size) {
-  std::map<std::pair<std::int64_t, std::int64_t>, tap_group<Tap>> found;  // by rows and height
-  for (std::size_t t = 0; t < taps.size();) {
-    const std::int64_t chunk = taps[t].row / rows_of_a_group;
-    std::size_t end = t + 1;
-    while (size != patches::of_one_tap && end < taps.size() && taps[end].col == taps[t].col &&
-           taps[end].row == taps[end - 1].row + 1 && taps[end].row / rows_of_a_group == chunk)
-      ++end;
-    const auto height = static_cast<std::int64_t>(end - t);
-    tap_group<Tap>& g = found[{chunk, height}];
-    g.row = chunk * rows_of_a_group;
-    g.height = height;
-    g.step = step;
-    const std::int64_t row = taps[t].row - g.row;
-    g.rows = std::max(g.rows, row + height);
-    const bool widens = size == patches::of_any_size && !g.patches.empty() &&
-                        g.patches.back().row == row &&
-                        g.patches.back().col + g.patches.back().width * step == taps[t].col;
-    if (widens) ++g.patches.back().width;
-    else g.patches.push_back({row, taps[t].col, 1, static_cast<std::int64_t>(g.values.size())});
-    for (; t < end; ++t) g.values.push_back(taps[t].value);
-  }
-  std::vector<tap_group<Tap>> groups;
-  for (auto& [key, g] : found) groups.push_back(std::move(g));
-  if (groups.empty()) groups.emplace_back();  // a filter of zeros has sums, too
-  return groups;
-}
-
-/// The loop for what there is no better one for: any strides, any types; a row of outputs, four taps at a time.
-template <class Sample, class Tap, class Sum, class Stride>
-void accumulate(const simd::strip<Sample, Tap, Sum>& s, Stride stride) {
-  Sum* const __restrict sums = s.out;
-  if (s.first) std::fill_n(sums, s.cols, Sum{});
-  const auto samples = [&](std::int64_t n) {
-    return s.rows[s.filter.patches[n].row] + s.filter.patches[n].col;
-  };
-  const auto tap = [&](std::int64_t n) { return s.filter.values[s.filter.patches[n].tap]; };
-  std::int64_t n = 0;
-  for (; n + 4 <= s.filter.count; n += 4) {
-    const Sample* const x0 = samples(n);
-    const Sample* const x1 = samples(n + 1);
-    const Sample* const x2 = samples(n + 2);
-    const Sample* const x3 = samples(n + 3);
-    const Tap h0 = tap(n), h1 = tap(n + 1), h2 = tap(n + 2), h3 = tap(n + 3);
-    for (std::int64_t j = 0; j < s.cols; ++j) {
-      Sum sum = sums[j];
-      sum += product<Sum>(h0, x0[j * stride]);
-      sum += product<Sum>(h1, x1[j * stride]);
-      sum += product<Sum>(h2, x2[j * stride]);
-      sum += product<Sum>(h3, x3[j * stride]);
-      sums[j] = sum;
-    }
-  }
-  for (; n < s.filter.count; ++n)
-    for (std::int64_t j = 0; j < s.cols; ++j)
-      sums[j] += product<Sum>(tap(n), samples(n)[j * stride]);
-}
-
-template <class Sample, class Tap, class Sum>
-void plain_strip(const simd::strip<Sample, Tap, Sum>& s) {
-  if (s.stride == 1) accumulate(s, std::integral_constant<std::int64_t, 1>{});
-  else accumulate(s, s.stride);
-}
-
-template <class Sample, class Tap, class Sum>
-constexpr simd::kernel<Sample, Tap, Sum> plain{1, 1, plain_strip<Sample, Tap, Sum>};
-
 /// How a problem is computed: `Element` as loaded, which is one or two `Sample`s to the kernel, and a filter of one
 /// or two sets of `Tap`s: those of the real and of the imaginary part.
 template <class Element, class Sample, class Tap, class Sum, int Sets>
@@ -134,7 +40,6 @@ class direct final : public detail::runnable {
   static constexpr int parts = sizeof(Element) / sizeof(Sample);
   static constexpr bool is_complex = is_complex_type<Sum> || parts == 2 || Sets == 2;
   using result = std::conditional_t<is_complex && !is_complex_type<Sum>, std::complex<Sum>, Sum>;
-  using storer = void (*)(const result*, std::int64_t, void*, std::int64_t, overflow);
   using ring = row_ring<Element>;
   using groups = std::vector<tap_group<Tap>>;
 
@@ -148,7 +53,7 @@ class direct final : public detail::runnable {
         bias_(bias),
         sets_(std::move(sets)),
         load_(ring::loader_for(form_.types.in)),
-        store_(storer_for(form_.types.out)),
+        store_(form_.types.out, form_.overflow),
         tiles_(cut(r)) {
     for (const auto& set : sets_)
       for (const tap_group<Tap>& g : set) most_rows_ = std::max(most_rows_, g.rows);
@@ -260,7 +165,7 @@ class direct final : public detail::runnable {
       if (in_place) {
         if constexpr (Sets == 1 && sizeof(result) == parts * sizeof(Sum))
           sum_up(0, rows, first, count, pointers, reinterpret_cast<Sum*>(to),
-                 out.step().row * parts, cols, streams(to, out));
+                 out.step().row * parts, cols, streams<Sum>(form_, to, out));
         continue;
       }
       const auto pitch = static_cast<std::int64_t>(sums_pitch());
@@ -269,17 +174,10 @@ class direct final : public detail::runnable {
                sums + static_cast<std::size_t>(set) * (sums_of_a_set() / sizeof(Sum)), pitch,
                computed(cols), false);
       for (std::int64_t row = 0; row < count; ++row)
-        store(finished(sums + row * pitch, cols, results), cols,
-              to + row * out.step().row * static_cast<std::int64_t>(size_of(form_.types.out)),
-              out.step().col);
+        store_(finished(sums + row * pitch, cols, results), cols,
+               to + row * out.step().row * static_cast<std::int64_t>(size_of(form_.types.out)),
+               out.step().col);
     }
-  }
-
-  [[nodiscard]] bool streams(const std::byte* to, const any_view& out) const noexcept {
-    const auto bytes = static_cast<std::int64_t>(size_of(form_.types.out));
-    return form_.row.out * form_.col.out * form_.planes * bytes >= streamed_bytes &&
-           reinterpret_cast<std::uintptr_t>(to) % sizeof(Sum) == 0 &&
-           out.step().row * bytes % static_cast<std::int64_t>(alignment) == 0;
   }
 
   /// Sums of one set of taps, for `count` rows from `first` on; those beyond are computed from the same rows.
@@ -330,34 +228,6 @@ class direct final : public detail::runnable {
     }
   }
 
-  static storer storer_for(dtype out) {
-    return with_element_type(out, []<class Out>() -> storer {
-      if constexpr (can_store<Out, result>)
-        return [](const result* sums, std::int64_t count, void* data, std::int64_t step,
-                  overflow policy) {
-          auto* const to = static_cast<Out*>(data);
-          for (std::int64_t j = 0; j < count; ++j) to[j * step] = element_of<Out>(sums[j], policy);
-        };
-      else return nullptr;
-    });
-  }
-
-  void store(const result* sums, std::int64_t count, std::byte* to, std::int64_t step) const {
-    if constexpr (std::is_same_v<result, std::int32_t>) {
-      if (step == 1 && form_.overflow == overflow::saturate) {
-        const simd::kernels& s = simd::best();
-        switch (form_.types.out) {
-          case dtype::u8: return s.saturate_u8(sums, reinterpret_cast<std::uint8_t*>(to), count);
-          case dtype::i8: return s.saturate_i8(sums, reinterpret_cast<std::int8_t*>(to), count);
-          case dtype::u16: return s.saturate_u16(sums, reinterpret_cast<std::uint16_t*>(to), count);
-          case dtype::i16: return s.saturate_i16(sums, reinterpret_cast<std::int16_t*>(to), count);
-          default: break;
-        }
-      }
-    }
-    store_(sums, count, to, step, form_.overflow);
-  }
-
   detail::normal_form form_;
   simd::kernel<Sample, Tap, Sum> kernel_;
   std::int64_t cols_at_once_;  // outputs
@@ -365,7 +235,7 @@ class direct final : public detail::runnable {
   Sum bias_;                   // that sums lack
   std::vector<groups> sets_;
   typename ring::loader load_;
-  storer store_;
+  row_store<result> store_;
   tiles tiles_;
   std::int64_t most_rows_ = 1;  // of the filter, in one group
   std::int64_t slots_ = 1;      // rows in the ring
@@ -419,36 +289,6 @@ made make_plain(const detail::request& r, const std::vector<FilterTap>& taps) {
   return std::make_unique<direct<Element, Element, Tap, Sum, 1>>(
       r, plain<Element, Tap, Sum>,
       std::vector<std::vector<tap_group<Tap>>>{single_taps<Tap>(r, taps)}, 0, Sum{});
-}
-
-/// The loops for floats of type T.
-template <class T>
-struct float_kernels {
-  simd::kernel<T, T, T> strip;
-  simd::line_kernel<T> short_line;
-  simd::line_kernel<T> long_line;
-};
-
-/// Taps of a filter of one row, arranged in rows of `step` samples.
-template <class T>
-std::vector<tap_group<T>> arranged(const std::vector<tap_group<T>>& row, std::int64_t step) {
-  std::vector<placed_tap<T>> placed;
-  for (const tap_group<T>& g : row)
-    for (const simd::patch& p : g.patches)
-      for (std::int64_t l = 0; l < p.width; ++l) {
-        const std::int64_t at = p.col + l * g.step;
-        placed.push_back({at / step, at % step, g.values[static_cast<std::size_t>(p.tap + l)]});
-      }
-  std::stable_sort(placed.begin(), placed.end(),
-                   [](const auto& a, const auto& b) { return a.col < b.col; });
-  // Column after column: the taps of one stay in registers.
-  std::vector<tap_group<T>> groups = grouped(placed, row.front().step, patches::of_one_column);
-  for (tap_group<T>& g : groups) {  // all of it in one row of x̃
-    for (simd::patch& p : g.patches) p.row += g.row;
-    g.row = 0;
-    g.rows = 1;
-  }
-  return groups;
 }
 
 template <class Element, class T, class FilterTap>

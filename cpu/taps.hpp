@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Taps as the inner loops want them: the filter taken apart into patches, and the loop for what SIMD has none for.
+#pragma once
+
+#include <algorithm>
+#include <convgpu/detail/arithmetic.hpp>
+#include <cstdint>
+#include <map>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "simd.hpp"
+
+namespace convgpu::cpu {
+
+// Rows of a filter that are worked off together, so that no more rows of x̃ have to be there at a time.
+inline constexpr std::int64_t rows_of_a_group = 64;
+
+/// Patches of one height, with their taps.
+template <class Tap>
+struct tap_group {
+  std::int64_t row = 0;   // of the filter, from which on those of its patches count
+  std::int64_t rows = 1;  // that its taps reach over
+  std::int64_t height = 1;
+  std::int64_t step = 1;
+  std::vector<simd::patch> patches;
+  std::vector<Tap> values;
+};
+
+template <class Tap>
+struct placed_tap {
+  std::int64_t row;
+  std::int64_t col;
+  Tap value;
+};
+
+/// How many taps a patch may have.
+enum class patches : std::uint8_t { of_one_tap, of_one_column, of_any_size };
+
+/// Groups of taps that are given column after column; `step` is that between columns of a patch.
+template <class Tap>
+std::vector<tap_group<Tap>> grouped(const std::vector<placed_tap<Tap>>& taps, std::int64_t step,
+                                    patches size) {
+  std::map<std::pair<std::int64_t, std::int64_t>, tap_group<Tap>> found;  // by rows and height
+  for (std::size_t t = 0; t < taps.size();) {
+    const std::int64_t chunk = taps[t].row / rows_of_a_group;
+    std::size_t end = t + 1;
+    while (size != patches::of_one_tap && end < taps.size() && taps[end].col == taps[t].col &&
+           taps[end].row == taps[end - 1].row + 1 && taps[end].row / rows_of_a_group == chunk)
+      ++end;
+    const auto height = static_cast<std::int64_t>(end - t);
+    tap_group<Tap>& g = found[{chunk, height}];
+    g.row = chunk * rows_of_a_group;
+    g.height = height;
+    g.step = step;
+    const std::int64_t row = taps[t].row - g.row;
+    g.rows = std::max(g.rows, row + height);
+    const bool widens = size == patches::of_any_size && !g.patches.empty() &&
+                        g.patches.back().row == row &&
+                        g.patches.back().col + g.patches.back().width * step == taps[t].col;
+    if (widens) ++g.patches.back().width;
+    else g.patches.push_back({row, taps[t].col, 1, static_cast<std::int64_t>(g.values.size())});
+    for (; t < end; ++t) g.values.push_back(taps[t].value);
+  }
+  std::vector<tap_group<Tap>> groups;
+  for (auto& [key, g] : found) groups.push_back(std::move(g));
+  if (groups.empty()) groups.emplace_back();  // a filter of zeros has sums, too
+  return groups;
+}
+
+/// The loops for floats of type T.
+template <class T>
+struct float_kernels {
+  simd::kernel<T, T, T> strip;
+  simd::line_kernel<T> short_line;
+  simd::line_kernel<T> long_line;
+};
+
+/// Taps of a filter of one row, arranged in rows of `step` samples.
+template <class T>
+std::vector<tap_group<T>> arranged(const std::vector<tap_group<T>>& row, std::int64_t step) {
+  std::vector<placed_tap<T>> placed;
+  for (const tap_group<T>& g : row)
+    for (const simd::patch& p : g.patches)
+      for (std::int64_t l = 0; l < p.width; ++l) {
+        const std::int64_t at = p.col + l * g.step;
+        placed.push_back({at / step, at % step, g.values[static_cast<std::size_t>(p.tap + l)]});
+      }
+  std::stable_sort(placed.begin(), placed.end(),
+                   [](const auto& a, const auto& b) { return a.col < b.col; });
+  // Column after column: the taps of one stay in registers.
+  std::vector<tap_group<T>> groups = grouped(placed, row.front().step, patches::of_one_column);
+  for (tap_group<T>& g : groups) {  // all of it in one row of x̃
+    for (simd::patch& p : g.patches) p.row += g.row;
+    g.row = 0;
+    g.rows = 1;
+  }
+  return groups;
+}
+
+/// The loop for what there is no better one for: any strides, any types; a row of outputs, four taps at a time.
+template <class Sample, class Tap, class Sum, class Stride>
+void accumulate(const simd::strip<Sample, Tap, Sum>& s, Stride stride) {
+  Sum* const __restrict sums = s.out;
+  if (s.first) std::fill_n(sums, s.cols, Sum{});
+  const auto samples = [&](std::int64_t n) {
+    return s.rows[s.filter.patches[n].row] + s.filter.patches[n].col;
+  };
+  const auto tap = [&](std::int64_t n) { return s.filter.values[s.filter.patches[n].tap]; };
+  std::int64_t n = 0;
+  for (; n + 4 <= s.filter.count; n += 4) {
+    const Sample* const x0 = samples(n);
+    const Sample* const x1 = samples(n + 1);
+    const Sample* const x2 = samples(n + 2);
+    const Sample* const x3 = samples(n + 3);
+    const Tap h0 = tap(n), h1 = tap(n + 1), h2 = tap(n + 2), h3 = tap(n + 3);
+    for (std::int64_t j = 0; j < s.cols; ++j) {
+      Sum sum = sums[j];
+      sum += detail::product<Sum>(h0, x0[j * stride]);
+      sum += detail::product<Sum>(h1, x1[j * stride]);
+      sum += detail::product<Sum>(h2, x2[j * stride]);
+      sum += detail::product<Sum>(h3, x3[j * stride]);
+      sums[j] = sum;
+    }
+  }
+  for (; n < s.filter.count; ++n)
+    for (std::int64_t j = 0; j < s.cols; ++j)
+      sums[j] += detail::product<Sum>(tap(n), samples(n)[j * stride]);
+}
+
+template <class Sample, class Tap, class Sum>
+void plain_strip(const simd::strip<Sample, Tap, Sum>& s) {
+  if (s.stride == 1) accumulate(s, std::integral_constant<std::int64_t, 1>{});
+  else accumulate(s, s.stride);
+}
+
+template <class Sample, class Tap, class Sum>
+inline constexpr simd::kernel<Sample, Tap, Sum> plain{1, 1, plain_strip<Sample, Tap, Sum>};
+
+}  // namespace convgpu::cpu

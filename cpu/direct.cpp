@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "algorithms.hpp"
+#include "rounding.hpp"
 #include "rows.hpp"
 #include "simd.hpp"
 #include "stores.hpp"
@@ -33,6 +34,7 @@ constexpr std::int64_t longest_reach = std::int64_t{1} << 28;
 constexpr std::int64_t ring_bytes = 512 * 1024;
 constexpr std::int64_t sums_bytes = 16 * 1024;
 constexpr std::int64_t shortest_piece = 256;
+
 /// How a problem is computed: `Element` as loaded, which is one or two `Sample`s to the kernel, and a filter of one
 /// or two sets of `Tap`s: those of the real and of the imaginary part.
 template <class Element, class Sample, class Tap, class Sum, int Sets>
@@ -45,7 +47,8 @@ class direct final : public detail::runnable {
 
  public:
   direct(const detail::request& r, const simd::kernel<Sample, Tap, Sum>& kernel,
-         std::vector<groups> sets, int beyond, Sum bias)
+         std::vector<groups> sets, int beyond, Sum bias,
+         std::optional<checked_rounding> rounding = {})
       : form_(r.form),
         kernel_(kernel),
         cols_at_once_(kernel.cols / std::min(kernel.cols, parts)),
@@ -54,6 +57,7 @@ class direct final : public detail::runnable {
         sets_(std::move(sets)),
         load_(ring::loader_for(form_.types.in)),
         store_(form_.types.out, form_.overflow),
+        rounding_(std::move(rounding)),
         tiles_(cut(r)) {
     for (const auto& set : sets_)
       for (const tap_group<Tap>& g : set) most_rows_ = std::max(most_rows_, g.rows);
@@ -61,7 +65,7 @@ class direct final : public detail::runnable {
                                          needed_rows(form_.row.reach()));
     slots_ = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(room)));
     tiles_.give_lanes(pointers_bytes() + ring::bytes(slots_, samples(tiles_.most_cols())) +
-                      Sets * sums_of_a_set() + aligned(sums_pitch() * sizeof(result)));
+                      Sets * sums_of_a_set() + aligned(results_bytes()));
   }
 
   [[nodiscard]] std::string parameters() const override {
@@ -82,7 +86,7 @@ class direct final : public detail::runnable {
       ring rows(memory, slots_, samples(tiles_.most_cols()), load_, form_, in);
       memory += ring::bytes(slots_, samples(tiles_.most_cols()));
       auto* const sums = reinterpret_cast<Sum*>(memory);
-      auto* const results = reinterpret_cast<result*>(memory + Sets * sums_of_a_set());
+      std::byte* const results = memory + Sets * sums_of_a_set();
       return [=, this, &out, rows = rows](const tile& t) mutable {
         compute(t, rows, pointers, sums, results, out);
       };
@@ -145,7 +149,12 @@ class direct final : public detail::runnable {
     return aligned(sums_pitch() * static_cast<std::size_t>(kernel_.rows) * sizeof(Sum));
   }
 
-  void compute(const tile& t, ring& rows, const Sample** pointers, Sum* sums, result* results,
+  /// For a row of sums on its way to be stored.
+  [[nodiscard]] std::size_t results_bytes() const noexcept {
+    return std::max(sums_pitch() * sizeof(result), checked_rounding::bytes(tiles_.most_cols()));
+  }
+
+  void compute(const tile& t, ring& rows, const Sample** pointers, Sum* sums, std::byte* results,
                const any_view& out) const {
     const std::int64_t cols = t.cols.last - t.cols.first;
     rows.begin(t.plane, form_.col.at(t.cols.first, form_.col.taps - 1), samples(cols));
@@ -173,10 +182,18 @@ class direct final : public detail::runnable {
         sum_up(set, rows, first, count, pointers,
                sums + static_cast<std::size_t>(set) * (sums_of_a_set() / sizeof(Sum)), pitch,
                computed(cols), false);
-      for (std::int64_t row = 0; row < count; ++row)
-        store_(finished(sums + row * pitch, cols, results), cols,
-               to + row * out.step().row * static_cast<std::int64_t>(size_of(form_.types.out)),
+      for (std::int64_t row = 0; row < count; ++row) {
+        std::byte* const there =
+            to + row * out.step().row * static_cast<std::int64_t>(size_of(form_.types.out));
+        if constexpr (std::is_same_v<Element, float> && std::is_same_v<result, float>)
+          if (rounding_) {
+            rounding_->store(sums + row * pitch, cols, pointers + row, results, there,
+                             out.step().col);
+            continue;
+          }
+        store_(finished(sums + row * pitch, cols, reinterpret_cast<result*>(results)), cols, there,
                out.step().col);
+      }
     }
   }
 
@@ -184,14 +201,15 @@ class direct final : public detail::runnable {
   void sum_up(int set, ring& rows, std::int64_t first, std::int64_t count, const Sample** pointers,
               Sum* to, std::int64_t pitch, std::int64_t cols, bool stream) const {
     bool begin = true;
+    std::int64_t loaded = -1;  // row of the filter that pointers are for
     for (const tap_group<Tap>& g : sets_[static_cast<std::size_t>(set)]) {
       const std::int64_t top = form_.row.at(first, form_.row.taps - 1) + g.row;
       const std::int64_t there = (count - 1) * form_.row.stride + g.rows;
-      for (std::int64_t r = 0; r < needed_rows(g.rows); ++r)
+      for (std::int64_t r = 0; r < needed_rows(g.rows) && loaded != g.row; ++r)
         pointers[r] = reinterpret_cast<const Sample*>(rows[top + std::min(r, there - 1)]);
+      loaded = g.row;
       const Sample** next = nullptr;
-      if (stream && rows.in_place(top + there) &&
-          rows.in_place(top + there + kernel_.rows - 1)) {
+      if (stream && rows.in_place(top + there) && rows.in_place(top + there + kernel_.rows - 1)) {
         next = pointers + needed_rows(g.rows);
         for (int i = 0; i < kernel_.rows; ++i)
           next[i] = reinterpret_cast<const Sample*>(rows[top + there + i]);
@@ -236,6 +254,7 @@ class direct final : public detail::runnable {
   std::vector<groups> sets_;
   typename ring::loader load_;
   row_store<result> store_;
+  std::optional<checked_rounding> rounding_;
   tiles tiles_;
   std::int64_t most_rows_ = 1;  // of the filter, in one group
   std::int64_t slots_ = 1;      // rows in the ring
@@ -315,6 +334,22 @@ made make_simd(const detail::request& r, const std::vector<FilterTap>& taps,
   return std::make_unique<direct<Element, T, T, T, sets>>(r, kernel, std::move(groups), 15, T{});
 }
 
+/// Integers of 8 bits with taps that are not, or nothing where f32 would not do.
+made make_rounded(const detail::request& r, const std::vector<double>& taps) {
+  std::vector<placed_tap<double>> placed;
+  for_each_tap(r, taps, [&](std::int64_t row, std::int64_t col, double tap) {
+    if (tap != 0) placed.push_back({row, col, tap});
+  });
+  std::optional<checked_rounding> rounding =
+      checked_rounding::of(r.form.types, r.form.overflow, placed);
+  if (!rounding) return nullptr;
+  return std::make_unique<direct<float, float, float, float, 1>>(
+      r, simd::best().f32,
+      std::vector<std::vector<tap_group<float>>>{
+          tap_patches<float>(r, taps, 1, [](double h) { return h; })},
+      15, 0.0F, std::move(rounding));
+}
+
 /// Integers of 8 and 16 bits, with taps that fit into 16: two products at a time.
 made make_pairs(const detail::request& r, const std::vector<std::int32_t>& taps) {
   // Neighbouring columns, of which the first may be anything but odd.
@@ -380,7 +415,11 @@ made make(const detail::request& r, const std::vector<FilterTap>& taps) {
     case dtype::f32: return make_float<float>(r, taps, f32);
     case dtype::cf32: return make_float<std::complex<float>>(r, taps, f32);
     case dtype::cf64: return make_float<std::complex<double>>(r, taps, f64);
-    default: return make_float<double>(r, taps, f64);
+    default:
+      if constexpr (std::is_same_v<FilterTap, double>)
+        if (!has_strides(r.form))
+          if (made rounded = make_rounded(r, taps)) return rounded;
+      return make_float<double>(r, taps, f64);
   }
 }
 

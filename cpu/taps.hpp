@@ -64,7 +64,12 @@ std::vector<tap_group<Tap>> grouped(const std::vector<placed_tap<Tap>>& taps, st
     for (; t < end; ++t) g.values.push_back(taps[t].value);
   }
   std::vector<tap_group<Tap>> groups;
-  for (auto& [key, g] : found) groups.push_back(std::move(g));
+  std::map<std::int64_t, std::int64_t> rows;  // all groups that begin together need the same ones
+  for (const auto& [key, g] : found) rows[g.row] = std::max(rows[g.row], g.rows);
+  for (auto& [key, g] : found) {
+    g.rows = rows[g.row];
+    groups.push_back(std::move(g));
+  }
   if (groups.empty()) groups.emplace_back();  // a filter of zeros has sums, too
   return groups;
 }

@@ -370,12 +370,14 @@ made make_pairs(const detail::request& r, const std::vector<std::int32_t>& taps)
       2, bias);
 }
 
-made make_integers(const detail::request& r, const std::vector<std::int32_t>& taps) {
-  return std::make_unique<direct<std::int32_t, std::int32_t, std::int32_t, std::int32_t, 1>>(
-      r, simd::best().i32,
-      std::vector<std::vector<tap_group<std::int32_t>>>{
-          tap_patches<std::int32_t>(r, taps, 1, [](std::int32_t h) { return h; })},
-      15, 0);
+template <class T>
+made make_integers(const detail::request& r, const std::vector<std::int32_t>& taps,
+                   const simd::kernel<T, T, T>& kernel) {
+  return std::make_unique<direct<T, T, T, T, 1>>(
+      r, kernel,
+      std::vector<std::vector<tap_group<T>>>{
+          tap_patches<T>(r, taps, 1, [](std::int32_t h) { return h; })},
+      15, T{});
 }
 
 /// Integers, exactly: in the narrowest sums that hold ‖h‖₁·max|x|, and thereby every partial sum.
@@ -386,9 +388,11 @@ made make(const detail::request& r, const std::vector<std::int32_t>& taps) {
       const bool narrow = size_of(r.form.types.in) <= 2 &&
                           std::all_of(taps.begin(), taps.end(),
                                       [](auto tap) { return tap >= -32767 && tap <= 32767; });
-      return narrow ? make_pairs(r, taps) : make_integers(r, taps);
+      return narrow ? make_pairs(r, taps) : make_integers(r, taps, simd::best().i32);
     }
-    case 64: return make_plain<std::int32_t, std::int32_t, std::int64_t>(r, taps);
+    case 64:
+      if (has_strides(r.form)) return make_plain<std::int32_t, std::int32_t, std::int64_t>(r, taps);
+      return make_integers(r, taps, simd::best().i64);
     default: return make_plain<std::int32_t, std::int32_t, int128>(r, taps);
   }
 }

@@ -60,8 +60,8 @@ class checked_rounding {
   }
 
  private:
-  /// More than one output in fifty would be made anew.
-  static constexpr double most_doubt = 0.01;
+  /// One output in 25 would be made anew.
+  static constexpr double most_doubt = 0.02;
 
   checked_rounding(dtype out, float doubt, std::vector<placed_tap<double>> taps)
       : out_(out), doubt_(doubt), taps_(std::move(taps)) {}

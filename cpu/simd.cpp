@@ -27,6 +27,7 @@ std::vector<const kernels*> available() {
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   if (has_avx512 && __builtin_cpu_supports("avx512vnni")) found.push_back(&avx512_vnni);
   if (has_avx512) found.push_back(&avx512);
+  // Conversion of 16-bit floats (F16C) came before AVX2, and is in every processor that has it.
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&avx2);
 #endif
   found.push_back(&baseline);

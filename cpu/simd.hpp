@@ -81,6 +81,8 @@ struct kernels {
   kernel<float, float, float> f32;
   kernel<double, double, double> f64;
   kernel<std::int32_t, std::int32_t, std::int32_t> i32;
+  /// Samples and taps within 32 bits.
+  kernel<std::int64_t, std::int64_t, std::int64_t> i64;
   /// Patches have pairs of columns; samples are read up to two beyond the last that is needed.
   kernel<std::int16_t, tap_pair, std::int32_t> i16;
   /// For any patches of one row, and for any patches.
@@ -95,6 +97,9 @@ struct kernels {
   void (*widen_u16)(const std::uint16_t*, std::int16_t*, std::int64_t);
   void (*float_u8)(const std::uint8_t*, float*, std::int64_t);
   void (*float_i8)(const std::int8_t*, float*, std::int64_t);
+  /// Floats of 16 bits, by their bits; null where there are no instructions for it.
+  void (*float_f16)(const std::uint16_t*, float*, std::int64_t);
+  void (*f16_float)(const float*, std::uint16_t*, std::int64_t);
   /// Sums to the nearest value there is.
   void (*saturate_u8)(const std::int32_t*, std::uint8_t*, std::int64_t);
   void (*saturate_i8)(const std::int32_t*, std::int8_t*, std::int64_t);

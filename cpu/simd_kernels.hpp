@@ -121,6 +121,22 @@ struct alike {
   }
 };
 
+/// Products of 64 bits of numbers that fit into 32.
+struct wide : alike<std::int64_t> {
+  static CONVGPU_INLINE vector<std::int64_t> add_product(vector<std::int64_t> sum, std::int64_t h,
+                                                         vector<std::int64_t> x) {
+#if defined(__AVX512F__)
+    return sum + reinterpret_cast<vector<std::int64_t>>(
+                     _mm512_mul_epi32(reinterpret_cast<__m512i>(x), _mm512_set1_epi64(h)));
+#elif defined(__AVX2__)
+    return sum + reinterpret_cast<vector<std::int64_t>>(
+                     _mm256_mul_epi32(reinterpret_cast<__m256i>(x), _mm256_set1_epi64x(h)));
+#else
+    return sum + h * x;
+#endif
+  }
+};
+
 /// Samples of 16 bits, two taps at a time: the first vector of sums has the outputs at even places, the second
 /// those at odd ones.
 struct pairs {
@@ -434,6 +450,37 @@ template <class From>
 void to_float(const From* from, float* to, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<float>(from[i]);
 }
+#if defined(__F16C__) || defined(__AVX512F__)
+/// Ends are done by a vector of their own, of what is there and of zeros.
+template <class From, class To, class Convert>
+CONVGPU_INLINE void in_vectors(const From* from, To* to, std::int64_t count,
+                               const Convert& convert) {
+  constexpr std::int64_t at_once = 8;
+  std::int64_t i = 0;
+  for (; i + at_once <= count; i += at_once) convert(from + i, to + i);
+  if (i == count) return;
+  From last[at_once] = {};
+  To done[at_once];
+  for (std::int64_t j = i; j < count; ++j) last[j - i] = from[j];
+  convert(last, done);
+  for (std::int64_t j = i; j < count; ++j) to[j] = done[j - i];
+}
+inline void float_of_half(const std::uint16_t* from, float* to, std::int64_t count) {
+  in_vectors(from, to, count, [](const std::uint16_t* f, float* t) CONVGPU_INLINE_LAMBDA {
+    _mm256_storeu_ps(t, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(f))));
+  });
+}
+inline void half_of_float(const float* from, std::uint16_t* to, std::int64_t count) {
+  in_vectors(from, to, count, [](const float* f, std::uint16_t* t) CONVGPU_INLINE_LAMBDA {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(t),
+                     _mm256_cvtps_ph(_mm256_loadu_ps(f), _MM_FROUND_TO_NEAREST_INT));
+  });
+}
+#else
+constexpr void (*float_of_half)(const std::uint16_t*, float*, std::int64_t) = nullptr;
+constexpr void (*half_of_float)(const float*, std::uint16_t*, std::int64_t) = nullptr;
+#endif
+
 template <class To, std::int64_t Low, std::int64_t High>
 void round(const float* from, To* to, std::uint8_t* doubtful, float doubt, std::int64_t count) {
   constexpr float shift = 0x1.8p23f;  // floats from here on are integers
@@ -459,6 +506,7 @@ constexpr kernels these(const char* name) {
       .f64 = {rows, alike<double>::cols<vectors>, strip_of<alike<double>, rows, vectors>},
       .i32 = {rows, alike<std::int32_t>::cols<vectors>,
               strip_of<alike<std::int32_t>, rows, vectors>},
+      .i64 = {rows, wide::cols<vectors>, strip_of<wide, rows, vectors>},
       .i16 = {rows, pairs::cols<2>, strip_of<pairs, rows, 2>},
       .f32_short_line = {2 * lanes<float>, {1, 2 * rows * lanes<float>, short_line<float, rows>}},
       .f32_long_line = {lanes<float>, {1, rows * lanes<float>, long_line<float, rows>}},
@@ -470,6 +518,8 @@ constexpr kernels these(const char* name) {
       .widen_u16 = widen<std::uint16_t, 32768>,
       .float_u8 = to_float<std::uint8_t>,
       .float_i8 = to_float<std::int8_t>,
+      .float_f16 = float_of_half,
+      .f16_float = half_of_float,
       .saturate_u8 = saturate<std::uint8_t, 0, 255>,
       .saturate_i8 = saturate<std::int8_t, -128, 127>,
       .saturate_u16 = saturate<std::uint16_t, 0, 65535>,

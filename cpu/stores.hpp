@@ -37,6 +37,11 @@ class row_store {
         }
       }
     }
+    if constexpr (std::is_same_v<Sum, float>) {
+      const auto to_halves = simd::best().f16_float;
+      if (step == 1 && type_ == dtype::f16 && to_halves != nullptr)
+        return to_halves(sums, reinterpret_cast<std::uint16_t*>(to), count);
+    }
     store_(sums, count, to, step, policy_);
   }
 

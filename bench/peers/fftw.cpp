@@ -13,15 +13,8 @@
 #include <omp.h>
 #endif
 
+#include "../clones.hpp"
 #include "../contender.hpp"
-
-// Debian's FFTW knows AVX and no more, but the code here may use what the processor has.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_THREAD__) && \
-    (!defined(__clang__) || __clang_major__ >= 14)
-#define CONVGPU_BENCH_CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define CONVGPU_BENCH_CLONES
-#endif
 
 namespace convgpu::bench {
 namespace {

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # install_deps.sh [build|bench|ci]: what Debian 12 needs to build and test convgpu (default), to build its
-# benchmark as well, or to run .ci/run. Installs only what is missing, and says nothing if that is nothing.
+# benchmark as well, with the libraries it is compared with, or to run .ci/run. Installs only what is missing, and says nothing if that is nothing.
 set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config python3
   libgtest-dev libcli11-dev libspng-dev libturbojpeg0-dev libsndfile1-dev)
 case ${1:-build} in
   build) ;;
-  bench) packages+=(libbenchmark-dev) ;;
+  bench) packages+=(libbenchmark-dev libopencv-dev libfftw3-dev libdnnl-dev python3-matplotlib) ;;
   ci) packages+=(git clang clang-format-14) ;;
   *)
     echo "usage: install_deps.sh [build|bench|ci]" >&2

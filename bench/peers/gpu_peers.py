@@ -15,28 +15,10 @@ import statistics
 import sys
 import time
 
-PROBLEMS = pathlib.Path(__file__).parent.parent / "problems.txt"
-
+from problem import read_problems
 
 class Wrong(Exception):
     """A peer computed something else."""
-
-
-class Problem:
-    def __init__(self, line):
-        self.where, self.name, self.type, planes, size, taps, self.filter = line.split()
-        self.planes = int(planes)
-        self.rows, self.cols = map(int, size.split("x"))
-        self.taps = tuple(map(int, taps.split("x")))
-        self.is_signal = self.rows == 1
-        self.title = f"{self.type}/{self.name}/zero"
-        self.bytes = 2 * self.planes * self.rows * self.cols * {"f32": 4, "f16": 2, "u8": 1}[self.type]
-
-
-def read_problems():
-    lines = PROBLEMS.read_text(encoding="utf-8").splitlines()
-    problems = [Problem(line) for line in lines if line and not line.startswith("#")]
-    return [p for p in problems if p.where in ("gpu", "both")]
 
 
 # Data, for one peer after the other. All of them correlate, and `same` starts at (M−1)/2 there.
@@ -304,7 +286,7 @@ def main():
 
     stopwatch = Stopwatch(torch, device)
     benchmarks, failed, late = [], 0, 0
-    for problem in read_problems():
+    for problem in read_problems("gpu", "both"):
         if arguments.filter not in problem.title:
             continue
         if time.monotonic() > end:

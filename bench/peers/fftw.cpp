@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// FFTW: overlap-save. FFTW has no convolution; this is what one writes with it, blocks of a signal or tiles of an
+// image, transformed, multiplied by the filter's spectrum and transformed back. The size of the blocks is the
+// fastest of several for the task at hand. Plans and spectra are made beforehand.
+
+#include <fftw3.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+#include "../clones.hpp"
+#include "../contender.hpp"
+
+namespace convgpu::bench {
+namespace {
+
+/// a·b of `count` complex numbers, into a.
+CONVGPU_BENCH_CLONES void multiply(float* a, const float* b, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float re = a[2 * i] * b[2 * i] - a[2 * i + 1] * b[2 * i + 1];
+    const float im = a[2 * i] * b[2 * i + 1] + a[2 * i + 1] * b[2 * i];
+    a[2 * i] = re;
+    a[2 * i + 1] = im;
+  }
+}
+
+struct fftw_release {
+  void operator()(void* memory) const { fftwf_free(memory); }
+};
+using reals = std::unique_ptr<float[], fftw_release>;
+
+reals allocate(std::int64_t count) {
+  auto* const memory = static_cast<float*>(fftwf_malloc(sizeof(float) * count));
+  if (memory == nullptr) throw std::bad_alloc();
+  std::fill(memory, memory + count, 0.0f);
+  return reals(memory);
+}
+
+class overlap_save final : public runner {
+ public:
+  /// Transforms of block.rows × block.cols, which yields fewer outputs by a filter less one.
+  overlap_save(const task& t, const buffers& b, extent block, int threads)
+      : size_(t.problem.in),
+        taps_(t.problem.filter),
+        block_(block),
+        valid_(block.rows - taps_.rows + 1, block.cols - taps_.cols + 1),
+        in_(reinterpret_cast<const float*>(b.in.data())),
+        out_(reinterpret_cast<float*>(b.out.data())),
+        threads_(threads),
+        half_(block.rows * (block.cols / 2 + 1)),
+        spectrum_(allocate(2 * half_)) {
+    for (int i = 0; i < threads; ++i) {
+      real_.push_back(allocate(block.count()));
+      complex_.push_back(allocate(2 * half_));
+    }
+    float* const real = real_.front().get();
+    auto* const complex = reinterpret_cast<fftwf_complex*>(complex_.front().get());
+    const auto rows = static_cast<int>(block.rows);
+    const auto cols = static_cast<int>(block.cols);
+    if (rows == 1) {
+      there_ = fftwf_plan_dft_r2c_1d(cols, real, complex, FFTW_MEASURE);
+      back_ = fftwf_plan_dft_c2r_1d(cols, complex, real, FFTW_MEASURE);
+    } else {
+      there_ = fftwf_plan_dft_r2c_2d(rows, cols, real, complex, FFTW_MEASURE);
+      back_ = fftwf_plan_dft_c2r_2d(rows, cols, complex, real, FFTW_MEASURE);
+    }
+    const std::vector<float> filter = make_filter(t);
+    const float scale = 1.0f / static_cast<float>(block.count());
+    std::fill(real, real + block.count(), 0.0f);  // planning has overwritten it
+    for (std::int64_t r = 0; r < taps_.rows; ++r)
+      for (std::int64_t c = 0; c < taps_.cols; ++c)
+        real[r * block.cols + c] = filter[r * taps_.cols + c] * scale;
+    fftwf_execute_dft_r2c(there_, real, reinterpret_cast<fftwf_complex*>(spectrum_.get()));
+  }
+  ~overlap_save() override {
+    fftwf_destroy_plan(there_);
+    fftwf_destroy_plan(back_);
+  }
+  overlap_save(const overlap_save&) = delete;
+  overlap_save& operator=(const overlap_save&) = delete;
+
+  void run() override {
+    const std::int64_t across = (size_.cols + valid_.cols - 1) / valid_.cols;
+    const std::int64_t blocks = (size_.rows + valid_.rows - 1) / valid_.rows * across;
+#if defined(_OPENMP)
+#pragma omp parallel for num_threads(threads_) schedule(static)
+#endif
+    for (std::int64_t i = 0; i < blocks; ++i)
+      compute(i / across * valid_.rows, i % across * valid_.cols);
+  }
+  [[nodiscard]] std::string remark() const override {
+    return "blocks of " + std::to_string(block_.rows) + "x" + std::to_string(block_.cols);
+  }
+
+ private:
+  /// The outputs from (row, col) on.
+  void compute(std::int64_t row, std::int64_t col) {
+#if defined(_OPENMP)
+    const int thread = omp_get_thread_num();
+#else
+    const int thread = 0;
+#endif
+    float* const real = real_[thread].get();
+    float* const complex = complex_[thread].get();
+    load(real, row + (taps_.rows - 1) / 2 - (taps_.rows - 1),
+         col + (taps_.cols - 1) / 2 - (taps_.cols - 1));
+    fftwf_execute_dft_r2c(there_, real, reinterpret_cast<fftwf_complex*>(complex));
+    multiply(complex, spectrum_.get(), half_);
+    fftwf_execute_dft_c2r(back_, reinterpret_cast<fftwf_complex*>(complex), real);
+    const std::int64_t rows = std::min(valid_.rows, size_.rows - row);
+    const std::int64_t cols = std::min(valid_.cols, size_.cols - col);
+    for (std::int64_t r = 0; r < rows; ++r)
+      std::memcpy(out_ + (row + r) * size_.cols + col,
+                  real + (taps_.rows - 1 + r) * block_.cols + taps_.cols - 1, sizeof(float) * cols);
+  }
+
+  /// The block whose corner is sample (row, col), zeros outside.
+  void load(float* to, std::int64_t row, std::int64_t col) const {
+    const std::int64_t left = std::clamp(-col, std::int64_t{0}, block_.cols);
+    const std::int64_t right = std::clamp(size_.cols - col, left, block_.cols);
+    for (std::int64_t r = 0; r < block_.rows; ++r, to += block_.cols) {
+      if (row + r < 0 || row + r >= size_.rows) {
+        std::fill(to, to + block_.cols, 0.0f);
+        continue;
+      }
+      std::fill(to, to + left, 0.0f);
+      std::memcpy(to + left, in_ + (row + r) * size_.cols + col + left,
+                  sizeof(float) * (right - left));
+      std::fill(to + right, to + block_.cols, 0.0f);
+    }
+  }
+
+  extent size_, taps_, block_, valid_;
+  const float* in_;
+  float* out_;
+  int threads_;
+  std::int64_t half_;  // complex numbers of a spectrum
+  reals spectrum_;
+  std::vector<reals> real_, complex_;  // of each thread
+  fftwf_plan there_ = nullptr;
+  fftwf_plan back_ = nullptr;
+};
+
+/// Powers of two with room for twice the filter, but not beyond twice the input.
+std::vector<extent> block_sizes(const task& t) {
+  std::vector<extent> sizes;
+  const extent taps = t.problem.filter;
+  const extent in = t.problem.in;
+  if (in.rows == 1) {
+    for (std::int64_t n = 256; n <= 1 << 17; n *= 2)
+      if (n >= 2 * taps.cols && n <= 2 * in.cols) sizes.emplace_back(1, n);
+  } else {
+    for (std::int64_t n = 32; n <= 512; n *= 2)
+      if (n >= 2 * std::max(taps.rows, taps.cols) && n <= 2 * in.cols) sizes.emplace_back(n, n);
+  }
+  return sizes;
+}
+
+std::unique_ptr<runner> fastest(const task& t, const buffers& b, int threads) {
+  std::unique_ptr<runner> best;
+  double least = 0;
+  for (const extent size : block_sizes(t)) {
+    auto r = std::make_unique<overlap_save>(t, b, size, threads);
+    r->run();
+    const double time = std::min(r->seconds(1), r->seconds(1));
+    if (best && time >= least) continue;
+    least = time;
+    best = std::move(r);
+  }
+  return best;
+}
+
+}  // namespace
+
+peer_library fftw_peers(int threads) {
+  return {"fftw",
+          fftwf_version,
+          {{"fftw/overlap_save", true,
+            [](const task& t) {
+              return t.problem.types.in == dtype::f32 && t.problem.planes == 1 &&
+                     !block_sizes(t).empty();
+            },
+            [threads](const task& t, const buffers& b) { return fastest(t, b, threads); }}}};
+}
+
+}  // namespace convgpu::bench

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "algorithms.hpp"
@@ -64,8 +65,9 @@ class direct final : public detail::runnable {
     const std::int64_t room = std::clamp(ring_bytes / row_bytes(), needed_rows(most_rows_),
                                          needed_rows(form_.row.reach()));
     slots_ = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(room)));
-    tiles_.give_lanes(pointers_bytes() + ring::bytes(slots_, samples(tiles_.most_cols())) +
-                      Sets * sums_of_a_set() + aligned(results_bytes()));
+    tiles_.give_lanes(pointers_bytes() + ring::bytes(slots_, inner_samples()) +
+                      2 * ring::bytes(slots_, end_samples()) + Sets * sums_of_a_set() +
+                      aligned(results_bytes()));
   }
 
   [[nodiscard]] std::string parameters() const override {
@@ -81,19 +83,27 @@ class direct final : public detail::runnable {
   void run(const any_const_view& in, const any_view& out, stream,
            std::span<std::byte> workspace) const override {
     tiles_.for_each(workspace, [&](std::byte* memory) {
-      auto* const pointers = reinterpret_cast<const Sample**>(memory);
-      memory += pointers_bytes();
-      ring rows(memory, slots_, samples(tiles_.most_cols()), load_, form_, in);
-      memory += ring::bytes(slots_, samples(tiles_.most_cols()));
-      auto* const sums = reinterpret_cast<Sum*>(memory);
-      std::byte* const results = memory + Sets * sums_of_a_set();
-      return [=, this, &out, rows = rows](const tile& t) mutable {
-        compute(t, rows, pointers, sums, results, out);
+      const auto take = [&](std::size_t bytes) { return std::exchange(memory, memory + bytes); };
+      const auto make_ring = [&](std::int64_t length) {
+        return ring(take(ring::bytes(slots_, length)), slots_, length, load_, form_, in);
       };
+      scratch own{reinterpret_cast<const Sample**>(take(pointers_bytes())),
+                  {make_ring(inner_samples()), make_ring(end_samples()), make_ring(end_samples())},
+                  reinterpret_cast<Sum*>(take(Sets * sums_of_a_set())),
+                  memory};
+      return [this, &out, own](const tile& t) mutable { compute(t, own, out); };
     });
   }
 
  private:
+  /// What a thread computes with.
+  struct scratch {
+    const Sample** pointers;  // to rows
+    ring rows[3];             // of the columns within, and at the left and the right end
+    Sum* sums;
+    std::byte* results;
+  };
+
   tiles cut(const detail::request& r) {
     const axis& col = form_.col;
     // Each row of sums is in the first-level cache until it is stored; what needs no storing may be longer.
@@ -112,7 +122,7 @@ class direct final : public detail::runnable {
                      .left = has_edges ? left : 0,
                      .right = has_edges ? right : 0,
                      .rows_at_once = kernel_.rows,
-                     .cols_at_once = cols_at_once_,
+                     .cols_at_once = std::max(cols_at_once_, cols_of_a_line()),
                      .row_reach = form_.row.reach(),
                      .products = static_cast<double>(form_.row.out) * static_cast<double>(col.out) *
                                  static_cast<double>(form_.planes) *
@@ -131,8 +141,17 @@ class direct final : public detail::runnable {
   [[nodiscard]] std::int64_t samples(std::int64_t cols) const noexcept {
     return (computed(cols) - 1) * form_.col.stride + form_.col.reach() + beyond_;
   }
+  [[nodiscard]] std::int64_t inner_samples() const noexcept { return samples(tiles_.most_cols()); }
+  [[nodiscard]] std::int64_t end_samples() const noexcept { return samples(most_end_cols()); }
+  [[nodiscard]] std::int64_t most_end_cols() const noexcept {
+    return tiles_.most_end_cols() + cols_at_once_ + cols_of_a_line();
+  }
+  static constexpr std::int64_t cols_of_a_line() noexcept { return alignment / sizeof(result); }
   [[nodiscard]] std::int64_t row_bytes() const noexcept {
-    return samples(tiles_.most_cols()) * static_cast<std::int64_t>(sizeof(Element));
+    return inner_samples() * static_cast<std::int64_t>(sizeof(Element));
+  }
+  [[nodiscard]] std::int64_t most_cols() const noexcept {
+    return std::max(tiles_.most_cols(), most_end_cols());
   }
   /// Rows of x̃ that a strip needs for so many of the filter.
   [[nodiscard]] std::int64_t needed_rows(std::int64_t rows) const noexcept {
@@ -143,7 +162,7 @@ class direct final : public detail::runnable {
                    sizeof(Sample*));
   }
   [[nodiscard]] std::size_t sums_pitch() const noexcept {
-    return static_cast<std::size_t>(computed(tiles_.most_cols()) * parts);
+    return static_cast<std::size_t>(computed(most_cols()) * parts);
   }
   [[nodiscard]] std::size_t sums_of_a_set() const noexcept {
     return aligned(sums_pitch() * static_cast<std::size_t>(kernel_.rows) * sizeof(Sum));
@@ -151,49 +170,79 @@ class direct final : public detail::runnable {
 
   /// For a row of sums on its way to be stored.
   [[nodiscard]] std::size_t results_bytes() const noexcept {
-    return std::max(sums_pitch() * sizeof(result), checked_rounding::bytes(tiles_.most_cols()));
+    return std::max(sums_pitch() * sizeof(result), checked_rounding::bytes(most_cols()));
   }
 
-  void compute(const tile& t, ring& rows, const Sample** pointers, Sum* sums, std::byte* results,
-               const any_view& out) const {
-    const std::int64_t cols = t.cols.last - t.cols.first;
-    rows.begin(t.plane, form_.col.at(t.cols.first, form_.col.taps - 1), samples(cols));
+  void compute(const tile& t, scratch& own, const any_view& out) const {
+    const bool in_place = is_in_place(out);
+    const detail::range streamed = in_place && streams(form_, out) ? whole_lines(t, out) : range{};
+    const bool stream = streamed.first < streamed.last;
+    const detail::range inner = stream ? streamed : t.inner;
+    const detail::range pieces[] = {inner, {t.cols.first, inner.first}, {inner.last, t.cols.last}};
+    for (int p = 0; p < 3; ++p)
+      own.rows[p].begin(t.plane, form_.col.at(pieces[p].first, form_.col.taps - 1),
+                        samples(pieces[p].last - pieces[p].first));
     const std::int64_t height = t.rows.last - t.rows.first;
     for (std::int64_t i = t.rows.first; i < t.rows.last; i += kernel_.rows) {
       // The last strip begins earlier, where it can: what is computed once more comes out the same.
       const std::int64_t first =
           height >= kernel_.rows ? std::min(i, t.rows.last - kernel_.rows) : i;
       const std::int64_t count = std::min<std::int64_t>(kernel_.rows, t.rows.last - first);
-      std::byte* const to =
-          static_cast<std::byte*>(out.data()) +
-          (t.plane * out.step().plane + first * out.step().row + t.cols.first * out.step().col) *
-              static_cast<std::int64_t>(size_of(form_.types.out));
-      const bool in_place = form_.types.out == dtype_of<result> && single_pass() &&
-                            bias_ == Sum{} && out.step().col == 1 && count == kernel_.rows &&
-                            cols >= cols_at_once_;
-      if (in_place) {
-        if constexpr (Sets == 1 && sizeof(result) == parts * sizeof(Sum))
-          sum_up(0, rows, first, count, pointers, reinterpret_cast<Sum*>(to),
-                 out.step().row * parts, cols, streams<Sum>(form_, to, out));
-        continue;
-      }
-      const auto pitch = static_cast<std::int64_t>(sums_pitch());
-      for (int set = 0; set < Sets; ++set)
-        sum_up(set, rows, first, count, pointers,
-               sums + static_cast<std::size_t>(set) * (sums_of_a_set() / sizeof(Sum)), pitch,
-               computed(cols), false);
-      for (std::int64_t row = 0; row < count; ++row) {
-        std::byte* const there =
-            to + row * out.step().row * static_cast<std::int64_t>(size_of(form_.types.out));
-        if constexpr (std::is_same_v<Element, float> && std::is_same_v<result, float>)
-          if (rounding_) {
-            rounding_->store(sums + row * pitch, cols, pointers + row, results, there,
-                             out.step().col);
-            continue;
-          }
-        store_(finished(sums + row * pitch, cols, reinterpret_cast<result*>(results)), cols, there,
-               out.step().col);
-      }
+      for (int p = 0; p < 3; ++p)
+        if (pieces[p].first < pieces[p].last)
+          compute_strip(own.rows[p], own, out,
+                        static_cast<std::byte*>(out.data()) +
+                            (t.plane * out.step().plane + first * out.step().row +
+                             pieces[p].first * out.step().col) *
+                                static_cast<std::int64_t>(size_of(form_.types.out)),
+                        first, count, pieces[p].last - pieces[p].first, in_place, stream && p == 0);
+    }
+  }
+
+  /// Whether sums of whole strips go to the output as they are.
+  [[nodiscard]] bool is_in_place(const any_view& out) const noexcept {
+    return form_.types.out == dtype_of<result> && single_pass() && bias_ == Sum{} &&
+           out.step().col == 1;
+  }
+
+  /// The inner columns of a tile that fill lines of the cache, in multiples of what is computed at once: a line that
+  /// is written past the caches in one half, and not so in the other, costs more than either.
+  [[nodiscard]] detail::range whole_lines(const tile& t, const any_view& out) const noexcept {
+    const auto element = static_cast<std::int64_t>(size_of(form_.types.out));
+    const auto line = static_cast<std::int64_t>(alignment);
+    const auto place = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(out.data())) +
+                       (t.plane * out.step().plane + t.inner.first) * element;
+    const std::int64_t first = t.inner.first + (line - place % line) % line / element;
+    const std::int64_t count = (t.inner.last - first) / cols_at_once_ * cols_at_once_;
+    return {first, first + std::max<std::int64_t>(count, 0)};
+  }
+
+  /// `count` rows of outputs from `first` on, and `cols` of their columns.
+  void compute_strip(ring& rows, const scratch& own, const any_view& out, std::byte* to,
+                     std::int64_t first, std::int64_t count, std::int64_t cols, bool in_place,
+                     bool stream) const {
+    if (in_place && count == kernel_.rows && cols >= cols_at_once_) {
+      if constexpr (Sets == 1 && sizeof(result) == parts * sizeof(Sum))
+        sum_up(0, rows, first, count, own.pointers, reinterpret_cast<Sum*>(to),
+               out.step().row * parts, cols, stream);
+      return;
+    }
+    const auto pitch = static_cast<std::int64_t>(sums_pitch());
+    for (int set = 0; set < Sets; ++set)
+      sum_up(set, rows, first, count, own.pointers,
+             own.sums + static_cast<std::size_t>(set) * (sums_of_a_set() / sizeof(Sum)), pitch,
+             computed(cols), false);
+    for (std::int64_t row = 0; row < count; ++row) {
+      Sum* const sums = own.sums + row * pitch;
+      std::byte* const there =
+          to + row * out.step().row * static_cast<std::int64_t>(size_of(form_.types.out));
+      if constexpr (std::is_same_v<Element, float> && std::is_same_v<result, float>)
+        if (rounding_) {
+          rounding_->store(sums, cols, own.pointers + row, own.results, there, out.step().col);
+          continue;
+        }
+      store_(finished(sums, cols, reinterpret_cast<result*>(own.results)), cols, there,
+             out.step().col);
     }
   }
 

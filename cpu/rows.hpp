@@ -17,9 +17,9 @@
 
 namespace convgpu::cpu {
 
-/// Pieces of a workspace begin at lines of the cache.
-constexpr std::size_t alignment = 64;
+using simd::alignment;
 
+/// So that pieces of a workspace begin at lines of the cache.
 constexpr std::size_t aligned(std::size_t bytes) {
   return (bytes + alignment - 1) / alignment * alignment;
 }

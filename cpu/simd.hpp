@@ -12,6 +12,9 @@
 
 namespace convgpu::cpu::simd {
 
+/// A line of the cache, and the longest vector.
+constexpr std::size_t alignment = 64;
+
 /// A rectangle of taps of a filter, none of which is zero.
 struct patch {
   std::int64_t row;    ///< of its first taps
@@ -45,7 +48,8 @@ struct strip {
   std::int64_t stride;
   taps<Tap> filter;
   bool first;  ///< sums begin here; otherwise they go on from what is in `out`
-  /// Past the caches: `out` will not be read soon. All rows have to lie alike in vectors.
+  /// Past the caches: `out` will not be read soon. Its rows then begin at multiples of `alignment`, and `cols` is a
+  /// multiple of `kernel::cols`.
   bool stream;
   /// As many rows as are computed, which will be read next, to be fetched meanwhile; or null.
   const Sample* const* next;

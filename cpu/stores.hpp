@@ -66,13 +66,14 @@ class row_store {
   storer store_;
 };
 
-/// Whether sums may go from registers to rows of the output from `to` on without a stay in the caches.
-template <class Sum>
-bool streams(const detail::normal_form& form, const std::byte* to, const any_view& out) noexcept {
-  const auto bytes = static_cast<std::int64_t>(size_of(form.types.out));
-  return form.row.out * form.col.out * form.planes * bytes >= streamed_bytes &&
-         reinterpret_cast<std::uintptr_t>(to) % sizeof(Sum) == 0 &&
-         out.step().row * bytes % static_cast<std::int64_t>(alignment) == 0;
+/// Whether sums may go from registers to the output without a stay in the caches: it is too large for those, and all
+/// of its rows lie alike in lines of the cache.
+inline bool streams(const detail::normal_form& form, const any_view& out) noexcept {
+  const auto element = static_cast<std::int64_t>(size_of(form.types.out));
+  const auto place = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(out.data()));
+  return form.row.out * form.col.out * form.planes * element >= streamed_bytes &&
+         place % element == 0 &&
+         out.step().row * element % static_cast<std::int64_t>(alignment) == 0;
 }
 
 }  // namespace convgpu::cpu

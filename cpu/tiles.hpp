@@ -22,12 +22,13 @@ struct tile {
   std::int64_t plane;
   detail::range rows;
   detail::range cols;
+  detail::range
+      inner;  ///< of these columns, without those whose windows reach over an end of a row
 };
 
 /// What the cut depends on.
 struct tile_wishes {
-  /// Columns of a piece at most, and columns at either end whose windows reach over the border: these get pieces
-  /// of their own, so that all others are computed in place.
+  /// Columns of a piece at most, and columns at either end of rows whose windows reach over it.
   std::int64_t cols = 0;
   std::int64_t left = 0;
   std::int64_t right = 0;
@@ -59,10 +60,10 @@ class tiles {
   [[nodiscard]] std::size_t workspace_bytes() const noexcept {
     return lane_bytes_ * static_cast<std::size_t>(lanes_) + alignment - 1;
   }
-  /// Of the widest piece.
-  [[nodiscard]] std::int64_t most_cols() const noexcept {
-    return std::min(std::max({left_, piece_, right_}), cols_);
-  }
+  /// Of the widest piece, without the ends.
+  [[nodiscard]] std::int64_t most_cols() const noexcept { return std::min(piece_, cols_); }
+  /// Of the wider end.
+  [[nodiscard]] std::int64_t most_end_cols() const noexcept { return std::max(left_, right_); }
   [[nodiscard]] std::string words() const {
     return "tiles of " + std::to_string(band_) + " x " + std::to_string(most_cols()) + ", " +
            std::to_string(lanes_) + (lanes_ == 1 ? " thread" : " threads");
@@ -92,7 +93,7 @@ class tiles {
   static constexpr std::size_t most_workspace = std::size_t{1} << 30;
 
   void cut_columns(std::int64_t cols, const tile_wishes& wish) {
-    // Pieces at the ends cost the same up to the outputs that are computed together.
+    // The ends cost the same up to the outputs that are computed together.
     const auto rounded = [&](std::int64_t n) {
       return (n + wish.cols_at_once - 1) / wish.cols_at_once * wish.cols_at_once;
     };
@@ -122,33 +123,28 @@ class tiles {
   }
 
   [[nodiscard]] std::int64_t bands() const noexcept { return (rows_ - 1) / band_ + 1; }
-  [[nodiscard]] std::int64_t inner_pieces() const noexcept {
-    return (cols_ - left_ - right_ - 1) / piece_ + 1;
-  }
   [[nodiscard]] std::int64_t pieces() const noexcept {
-    return (left_ > 0) + inner_pieces() + (right_ > 0);
-  }
-  [[nodiscard]] detail::range columns(std::int64_t piece) const noexcept {
-    if (left_ > 0 && piece-- == 0) return {0, left_};
-    if (piece == inner_pieces()) return {cols_ - right_, cols_};
-    const std::int64_t begin = left_ + piece * piece_;
-    return {begin, std::min(begin + piece_, cols_ - right_)};
+    return (cols_ - left_ - right_ - 1) / piece_ + 1;
   }
   [[nodiscard]] std::int64_t count() const noexcept { return planes_ * bands() * pieces(); }
   [[nodiscard]] tile at(std::int64_t index) const noexcept {
+    const std::int64_t piece = index % pieces();
     const std::int64_t band = index / pieces() % bands();
+    const std::int64_t begin = left_ + piece * piece_;
+    const detail::range inner{begin, std::min(begin + piece_, cols_ - right_)};
     return {.plane = index / pieces() / bands(),
             .rows = {band * band_, std::min((band + 1) * band_, rows_)},
-            .cols = columns(index % pieces())};
+            .cols = {piece == 0 ? 0 : inner.first, piece == pieces() - 1 ? cols_ : inner.last},
+            .inner = inner};
   }
 
   executor executor_;
   std::int64_t planes_ = 1;
   std::int64_t rows_ = 1;
   std::int64_t cols_ = 1;
-  std::int64_t left_ = 0;  // columns of the piece at either end
+  std::int64_t left_ = 0;  // columns at either end
   std::int64_t right_ = 0;
-  std::int64_t piece_ = 1;  // and of those between
+  std::int64_t piece_ = 1;  // columns of a piece of what is between
   std::int64_t band_ = 1;
   std::int64_t lanes_ = 1;  // threads at most
   std::size_t lane_bytes_ = 0;

@@ -181,7 +181,7 @@ class direct final : public detail::runnable {
     const detail::range pieces[] = {inner, {t.cols.first, inner.first}, {inner.last, t.cols.last}};
     for (int p = 0; p < 3; ++p)
       own.rows[p].begin(t.plane, form_.col.at(pieces[p].first, form_.col.taps - 1),
-                        samples(pieces[p].last - pieces[p].first));
+                        samples(pieces[p].last - pieces[p].first) - beyond_, beyond_);
     const std::int64_t height = t.rows.last - t.rows.first;
     for (std::int64_t i = t.rows.first; i < t.rows.last; i += kernel_.rows) {
       // The last strip begins earlier, where it can: what is computed once more comes out the same.

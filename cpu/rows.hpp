@@ -45,11 +45,13 @@ void load_row(Element* to, const void* data, std::int64_t step, std::int64_t fir
     return static_cast<Element>(value - static_cast<wide>(bias<Element, In>));
   };
   const Element outside = loaded(detail::border_value<wide>(form.border));
+  const border_kind kind = form.border.kind();
   const auto continued = [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t j = begin; j < end; ++j) {
-      const std::int64_t at = detail::border_index(form.border.kind(), first + j, form.col.in);
-      to[j] = at < 0 ? outside : loaded(detail::number<wide>(from[at * step]));
-    }
+    if (kind == border_kind::zero || kind == border_kind::constant)
+      return static_cast<void>(std::fill(to + begin, to + end, outside));
+    for (std::int64_t j = begin; j < end; ++j)
+      to[j] = loaded(
+          detail::number<wide>(from[detail::border_index(kind, first + j, form.col.in) * step]));
   };
   const std::int64_t left = std::clamp<std::int64_t>(-first, 0, count);
   const std::int64_t right = std::clamp(form.col.in - first, left, count);
@@ -64,6 +66,17 @@ void load_row(Element* to, const void* data, std::int64_t step, std::int64_t fir
       simd::best().widen_i8(inside, there, length);
     else if constexpr (std::is_same_v<Element, std::int16_t> && std::is_same_v<In, std::uint16_t>)
       simd::best().widen_u16(inside, there, length);
+    else if constexpr (std::is_same_v<Element, float> && std::is_same_v<In, std::uint8_t>)
+      simd::best().float_u8(inside, there, length);
+    else if constexpr (std::is_same_v<Element, float> && std::is_same_v<In, std::int8_t>)
+      simd::best().float_i8(inside, there, length);
+    else if constexpr (std::is_same_v<Element, In>)
+      std::memcpy(static_cast<void*>(there), inside,
+                  static_cast<std::size_t>(length) * sizeof(Element));
+    else if (std::is_same_v<Element, float> && std::is_same_v<In, f16> &&
+             simd::best().float_f16 != nullptr)
+      simd::best().float_f16(reinterpret_cast<const std::uint16_t*>(inside),
+                             reinterpret_cast<float*>(there), length);
     else
       for (std::int64_t j = 0; j < length; ++j) there[j] = loaded(detail::number<wide>(inside[j]));
   } else {
@@ -109,13 +122,15 @@ class row_ring {
         form_(form),
         in_(in) {}
 
-  /// From now on rows are those of this plane, from sample `first` of x̃ on, `count` of them.
-  void begin(std::int64_t plane, std::int64_t first, std::int64_t count) noexcept {
+  /// From now on rows are those of this plane, from sample `first` of x̃ on, `count` of them. There is memory for
+  /// `beyond` more, which may be read, but holds anything.
+  void begin(std::int64_t plane, std::int64_t first, std::int64_t count,
+             std::int64_t beyond = 0) noexcept {
     plane_ = plane;
     first_ = first;
     count_ = count;
     in_place_ = form_.types.in == dtype_of<Element> && in_.step().col == 1 && first >= 0 &&
-                first + count <= form_.col.in;
+                first + count + beyond <= form_.col.in;
     std::fill_n(held_, mask_ + 1, nothing);
   }
 

@@ -2,9 +2,11 @@
 // The CPU backend: its algorithms in order of preference.
 
 #include <convgpu/detail/backend.hpp>
+#include <convgpu/error.hpp>
 
 #include "algorithms.hpp"
 #include "parallel.hpp"
+#include "simd.hpp"
 
 namespace convgpu::detail {
 namespace {
@@ -35,13 +37,22 @@ constexpr algorithm algorithms[] = {
 const backend& cpu_backend() {
   static constexpr backend cpu{
       .name = "cpu",
-      .unavailable = [](int) { return std::string(); },
+      .unavailable =
+          [](int) {
+            try {
+              (void)cpu::simd::best();
+              return std::string();
+            } catch (const backend_unavailable& reason) {
+              return std::string(reason.what());
+            }
+          },
       .device_count = [] { return 1; },
       .devices =
           [] {
             const int threads = cpu::hardware_threads();
             return std::vector{"cpu: " + std::to_string(threads) +
-                               (threads == 1 ? " thread" : " threads")};
+                               (threads == 1 ? " thread, " : " threads, ") +
+                               cpu::simd::best().name};
           },
       .algorithms = algorithms,
   };

@@ -43,8 +43,8 @@ const kernels& choose() {
     if (std::string(wanted) == k->name) return *k;
     names += (names.empty() ? "" : ", ") + std::string(k->name);
   }
-  throw invalid_problem("environment variable CONVGPU_SIMD: " + std::string(wanted) +
-                        "; allowed on this processor: " + names);
+  throw backend_unavailable("environment variable CONVGPU_SIMD: " + std::string(wanted) +
+                            "; allowed on this processor: " + names);
 }
 
 }  // namespace

@@ -118,7 +118,7 @@ struct kernels {
 };
 
 /// The best there is for this processor, or what the environment variable CONVGPU_SIMD names.
-/// \throws invalid_problem  CONVGPU_SIMD names none that this processor has
+/// \throws backend_unavailable  CONVGPU_SIMD names none that this processor has
 [[nodiscard]] const kernels& best();
 
 }  // namespace convgpu::cpu::simd

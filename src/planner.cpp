@@ -23,21 +23,21 @@ const backend& backend_of(device d) {
 device resolve(const options& how, std::vector<std::string>& notes) {
   device wanted = how.device;
   const bool automatic = wanted.kind() == device_kind::automatic;
-  if (automatic) {
-    // A forced algorithm says by its name where it runs.
-    if (how.algorithm.starts_with("cpu/")) return device::cpu();
-    wanted = device::cuda(0);
-  }
-  const std::string reason = backend_of(wanted).unavailable(wanted.index());
+  // A forced algorithm says by its name where it runs.
+  if (automatic) wanted = how.algorithm.starts_with("cpu/") ? device::cpu() : device::cuda(0);
+  std::string reason = backend_of(wanted).unavailable(wanted.index());
   if (reason.empty()) return wanted;
   const int count = backend_of(wanted).device_count();
   if (count > 0 && wanted.index() >= count)
     throw invalid_problem("options.device: " + to_string(wanted) + "; allowed: " +
                           (count == 1 ? "" : "cuda:0 to ") + "cuda:" + std::to_string(count - 1));
-  if (!automatic || how.algorithm.starts_with("cuda/"))
-    throw backend_unavailable("device: " + to_string(wanted) + " cannot be used: " + reason);
-  notes.push_back("cuda: " + reason);
-  return device::cpu();
+  if (automatic && wanted != device::cpu() && !how.algorithm.starts_with("cuda/")) {
+    notes.push_back("cuda: " + reason);
+    wanted = device::cpu();
+    reason = backend_of(wanted).unavailable(0);
+    if (reason.empty()) return wanted;
+  }
+  throw backend_unavailable("device: " + to_string(wanted) + " cannot be used: " + reason);
 }
 
 void check_options(const options& how) {

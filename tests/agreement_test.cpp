@@ -9,52 +9,15 @@
 #include <cstddef>
 #include <optional>
 #include <set>
-#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
-#include "buffers.hpp"
-#include "oracle.hpp"
 #include "problems.hpp"
 
 namespace convgpu::test {
 namespace {
-
-/// Runs a case as it says. Memory that it brings is of just the right size, at an odd address; a device's is
-/// not this test's to bring.
-void run(const plan& made, const test_case& c, const buffer& in, buffer& out) {
-  if (!c.own_workspace || made.describe().device != "cpu") return made.run(in.view(), out.view());
-  std::vector<std::byte> memory(made.workspace_bytes() + 1, std::byte{0xff});
-  made.run(in.view(), out.view(), {}, std::span(memory).subspan(1));
-}
-
-/// What is wrong with the answer of `a`; empty if nothing is, none if it refuses the problem.
-std::optional<std::string> verdict(const algorithm& a, const test_case& c) {
-  const buffer in = c.make_input();
-  const buffer filter = c.make_filter();
-  options how = a.forced();
-  how.max_threads = c.threads;
-  std::optional<plan> made;
-  try {
-    made.emplace(c.problem, filter.view(), how);
-  } catch (const unsupported& refusal) {
-    if (a.accepts_all) return refusal.what();
-    return std::nullopt;
-  }
-  if (made->describe().algorithm != a.name) return "ran " + made->describe().algorithm;
-
-  const answer expected = solve(c.problem, in.view(), filter.view());
-  if (made->output_extent() != expected.size)
-    return "the output's extent is " + std::to_string(made->output_extent().rows) + " x " +
-           std::to_string(made->output_extent().cols) + ", expected " +
-           std::to_string(expected.size.rows) + " x " + std::to_string(expected.size.cols);
-  buffer out = c.make_output(expected.size);
-  run(*made, c, in, out);
-  const bool exact = c.data == content::small_integers && made->describe().exact_on_integers;
-  return out.damage() + difference(c.problem, expected, std::as_const(out).view(), exact);
-}
 
 using problem_list = std::vector<test_case> (*)(dtype);
 
@@ -66,7 +29,7 @@ class agreement : public testing::TestWithParam<std::tuple<algorithm, dtype>> {
     std::size_t wrong = 0;
     const std::vector<test_case> cases = problems(in);
     for (const test_case& c : cases) {
-      const std::optional<std::string> words = verdict(a, c);
+      const std::optional<std::string> words = verdict(a, c, c.make_filter());
       if (!words) continue;
       ++taken;
       if (words->empty()) continue;

@@ -14,6 +14,7 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "problems.hpp"
@@ -21,12 +22,47 @@
 namespace {
 
 std::atomic<int> allocations = 0;
+std::atomic<int> kept = 0;  // allocations that have not been freed
+std::atomic<int> until_failure =
+    -1;  // allocations that succeed before one fails; below 0: none fails
 
 void* counted(std::size_t bytes, std::size_t alignment) {
+  if (until_failure >= 0 && until_failure-- == 0) throw std::bad_alloc();
   ++allocations;
+  ++kept;
   void* const memory = std::aligned_alloc(alignment, (bytes + alignment) / alignment * alignment);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
+}
+
+void freed(void* memory) {
+  if (memory != nullptr) --kept;
+  std::free(memory);
+}
+
+/// Calls f with its n-th allocation failing, for every n there is: it may get on without, or else must throw
+/// std::bad_alloc and leave nothing behind. Returns how often it threw.
+template <class F, class After>
+int with_each_allocation_failing(F f, After after_failure) {
+  int failures = 0;
+  for (int n = 0;; ++n) {
+    const int before = kept;
+    until_failure = n;
+    bool failed = false;
+    try {
+      f();
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    } catch (...) {
+      until_failure = -1;
+      throw;
+    }
+    if (const bool was_there = until_failure.exchange(-1) < 0; !was_there) return failures;
+    if (!failed) continue;
+    ++failures;
+    EXPECT_EQ(kept, before) << "allocation " << n;
+    after_failure();
+  }
 }
 
 }  // namespace
@@ -40,16 +76,16 @@ void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return counted(bytes, static_cast<std::size_t>(alignment));
 }
 void operator delete(void* memory) noexcept {
-  std::free(memory);
+  freed(memory);
 }
 void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
+  freed(memory);
 }
 void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
+  freed(memory);
 }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-  std::free(memory);
+  freed(memory);
 }
 
 namespace convgpu::test {
@@ -181,6 +217,34 @@ TEST_P(plans, allocate_workspace_of_their_own_once) {
   EXPECT_EQ(allocations, before);
 }
 
+TEST_P(plans, leave_nothing_behind_when_memory_runs_out) {
+  const floats two = times(2);
+  const floats three = times(3);
+  const floats x = counting();
+  floats y(x.size());
+  for (const int threads : {1, 3}) {
+    const options how{.max_threads = threads};
+    plan made = make(two, how);
+    if (made.describe().device != "cpu") GTEST_SKIP() << "has tests of its own for that";
+    made.run(x, y);  // what is made once for the process is there
+    EXPECT_GT(with_each_allocation_failing([&] { (void)make(two, how); }, [] {}), 3);
+    EXPECT_GT(with_each_allocation_failing([&] { made.set_filter(three); },
+                                           [&] {
+                                             made.run(x, y);
+                                             EXPECT_TRUE(is_times(y, 2));
+                                           }),
+              3);
+    made.run(x, y);
+    EXPECT_TRUE(is_times(y, 3));
+    const plan fresh = make(two, how);
+    std::fill(y.begin(), y.end(), -1.0F);
+    const int needed = with_each_allocation_failing(
+        [&] { fresh.run(x, y); }, [&] { EXPECT_EQ(y, floats(x.size(), -1.0F)) << "untouched"; });
+    EXPECT_EQ(needed > 0, fresh.workspace_bytes() > 0);
+    EXPECT_TRUE(is_times(y, 2));
+  }
+}
+
 TEST_P(plans, take_flat_ranges_for_images) {
   // 2 × 3 pixels of two planes, one behind the other.
   const std::vector<std::int32_t> x{1, 2, 3, 4, 5, 6, 10, 20, 30, 40, 50, 60};
@@ -210,6 +274,51 @@ TEST(plan, runs_its_parallel_parts_on_the_users_executor) {
 }
 
 // ---- what is left out of a problem
+
+TEST(plan, keeps_small_problems_on_the_callers_thread_and_others_to_the_limit) {
+  std::vector<std::int64_t> counts;
+  options how{.device = device::cpu()};
+  how.executor = [&](std::int64_t count, const std::function<void(std::int64_t)>& task) {
+    counts.push_back(count);
+    while (count-- > 0) task(count);
+  };
+  for (const extent small : {extent(1, 1), extent(1, 1000), extent(64, 64)})
+    (void)apply({}, buffer(dtype::u8, small), buffer(dtype::u8, {3, 3}), how);
+  EXPECT_EQ(counts, std::vector<std::int64_t>{});
+  const floats x = counting();
+  floats y(x.size());
+  for (int threads = 1; threads <= 7; ++threads) {
+    counts.clear();
+    how.max_threads = threads;
+    plan({.in = size, .filter = {3, 3}, .mode = mode::same}, times(2), how).run(x, y);
+    for (const std::int64_t count : counts) EXPECT_LE(count, threads);
+    EXPECT_EQ(counts.empty(), threads == 1);
+    EXPECT_TRUE(is_times(y, 2));
+  }
+}
+
+// On the library's threads within an executor's, and the other way round.
+TEST(plan, runs_within_the_tasks_of_another) {
+  const problem p{.in = size, .filter = {3, 3}, .mode = mode::same, .border = border::mirror()};
+  const plan inner(p, times(3), {.device = device::cpu(), .max_threads = 3});
+  std::atomic<int> right = 0;
+  options how{.device = device::cpu(), .max_threads = 3};
+  how.executor = [&](std::int64_t count, const std::function<void(std::int64_t)>& task) {
+    std::vector<std::jthread> own;
+    for (std::int64_t i = 0; i < count; ++i)
+      own.emplace_back([&, i] {
+        floats y(static_cast<std::size_t>(size.count()));
+        inner.run(counting(), y);
+        task(i);
+        right += is_times(y, 3);
+      });
+  };
+  const plan outer(p, times(2), how);
+  floats y(static_cast<std::size_t>(size.count()));
+  outer.run(counting(), y);
+  EXPECT_TRUE(is_times(y, 2));
+  EXPECT_EQ(right, 3);
+}
 
 TEST(plan, takes_from_its_filter_what_the_problem_leaves_out) {
   const std::vector<std::int16_t> h(6, 1);
@@ -362,7 +471,9 @@ TEST(backends, begin_with_the_cpu_which_is_always_there) {
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].name, "cpu");
   EXPECT_EQ(all[0].unavailable, "");
-  EXPECT_EQ(all[0].devices.size(), 1u);
+  ASSERT_EQ(all[0].devices.size(), 1u);
+  if (const char* level = std::getenv("CONVGPU_SIMD"); level != nullptr)
+    EXPECT_TRUE(all[0].devices[0].ends_with(std::string(", ") + level)) << all[0].devices[0];
   EXPECT_EQ(all[1].name, "cuda");
   EXPECT_EQ(all[1].unavailable.empty(), !all[1].devices.empty());
   for (const backend_info& b : all)

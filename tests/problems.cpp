@@ -5,7 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <ostream>
+#include <span>
 #include <stdexcept>
+#include <utility>
+
+#include "oracle.hpp"
 
 namespace convgpu::test {
 namespace {
@@ -133,6 +137,14 @@ const char* name_of(content what) {
 
 std::ostream& operator<<(std::ostream& to, extent e) {
   return to << e.rows << 'x' << e.cols;
+}
+
+/// Runs a case as it says. Memory that it brings is of just the right size, at an odd address; a device's is
+/// not this test's to bring.
+void run(const plan& made, const test_case& c, const buffer& in, buffer& out) {
+  if (!c.own_workspace || made.describe().device != "cpu") return made.run(in.view(), out.view());
+  std::vector<std::byte> memory(made.workspace_bytes() + 1, std::byte{0xff});
+  made.run(in.view(), out.view(), {}, std::span(memory).subspan(1));
 }
 
 }  // namespace
@@ -315,6 +327,30 @@ buffer apply(problem p, const buffer& in, const buffer& filter, const options& h
 
 buffer apply(const problem& p, const buffer& in, const buffer& filter, const algorithm& a) {
   return a.with_forced([&](const options& how) { return apply(p, in, filter, how); });
+}
+
+std::optional<std::string> verdict(const algorithm& a, const test_case& c, const buffer& filter) {
+  const buffer in = c.make_input();
+  options how = a.forced();
+  how.max_threads = c.threads;
+  std::optional<plan> made;
+  try {
+    made.emplace(c.problem, filter.view(), how);
+  } catch (const unsupported& refusal) {
+    if (a.accepts_all) return refusal.what();
+    return std::nullopt;
+  }
+  if (made->describe().algorithm != a.name) return "ran " + made->describe().algorithm;
+
+  const answer expected = solve(c.problem, in.view(), filter.view());
+  if (made->output_extent() != expected.size)
+    return "the output's extent is " + std::to_string(made->output_extent().rows) + " x " +
+           std::to_string(made->output_extent().cols) + ", expected " +
+           std::to_string(expected.size.rows) + " x " + std::to_string(expected.size.cols);
+  buffer out = c.make_output(expected.size);
+  run(*made, c, in, out);
+  const bool exact = c.data == content::small_integers && made->describe().exact_on_integers;
+  return out.damage() + difference(c.problem, expected, std::as_const(out).view(), exact);
 }
 
 std::vector<algorithm> available_algorithms() {

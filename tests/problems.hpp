@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -102,6 +103,10 @@ struct algorithm {
                            const options& how = {});
 [[nodiscard]] buffer apply(const problem& p, const buffer& in, const buffer& filter,
                            const algorithm& a);
+/// What is wrong with the answer of `a` to this case with this filter; empty if nothing is, none if it refuses
+/// the problem.
+[[nodiscard]] std::optional<std::string> verdict(const algorithm& a, const test_case& c,
+                                                 const buffer& filter);
 /// Those of all backends that this machine has.
 [[nodiscard]] std::vector<algorithm> available_algorithms();
 /// For the names of parameterised tests, which may have letters and digits only.

@@ -244,10 +244,23 @@ class Options(ProgramTest):
     def test_info(self):
         text = self.runs("info")
         self.assertTrue(text.startswith("convgpu " + self.runs("--version")))
-        self.assertRegex(text, r"\ncpu: ready\n  device +cpu: \d+ thread")
+        self.assertRegex(text, r"\ncpu: ready\n  device +cpu: \d+ threads?, [a-z0-9_]+\n")
         self.assertRegex(text, r"\ncuda: \S")
         self.assertIn("cpu/reference", self.algorithms())
         self.assertIn("cpu/direct", self.algorithms())
+
+    def test_instruction_set(self):
+        wrong = self.start("convolve [1] [1] -o -", env=dict(os.environ, CONVGPU_SIMD="mmx"))
+        reason = "environment variable CONVGPU_SIMD: mmx; allowed on this processor: "
+        self.assertEqual((wrong.returncode, wrong.stdout), (2, ""))
+        self.assertRegex(wrong.stderr, rf"\Aconvgpu: [^\n]*{reason}[a-z0-9_, ]+\n\Z")
+        listed = self.start("info", env=dict(os.environ, CONVGPU_SIMD="mmx"))
+        self.assertEqual((listed.returncode, listed.stderr), (0, ""))
+        self.assertIn("\ncpu: " + reason, listed.stdout)
+        for level in wrong.stderr.split(": ")[-1].strip().split(", "):
+            env = dict(os.environ, CONVGPU_SIMD=level)
+            self.assertEqual(self.start("convolve [1,2,3] [1,2] -o -", env=env).stdout, "1 4 7 6\n")
+            self.assertRegex(self.start("info", env=env).stdout, rf"\n  device +cpu: .*, {level}\n")
 
     def test_algorithm(self):
         for name in self.algorithms():

@@ -101,7 +101,8 @@ class CONVGPU_API plan {
   /// \throws invalid_problem      the problem, the filter (a NaN or infinite tap, a type or extent other
   ///                              than the problem's) or an option makes no sense
   /// \throws unsupported          `options::algorithm` names one that refuses this problem
-  /// \throws backend_unavailable  `options::device` is not there
+  /// \throws backend_unavailable  `options::device` is not there; the environment variable CONVGPU_SIMD, for a
+  ///                              plan on the CPU, names no instruction set that the processor has
   /// \throws cuda_error           `options::device` fails; never with `device::automatic`, which takes the CPU
   ///                              then, unless an algorithm of CUDA's is forced
   /// \throws std::bad_alloc       likewise where the device's memory does not suffice
@@ -164,7 +165,7 @@ class CONVGPU_API plan {
 struct backend_info {
   std::string name;                  ///< "cpu", "cuda"
   std::string unavailable;           ///< why it cannot be used; empty where it can
-  std::vector<std::string> devices;  ///< "cpu: 8 threads, …"
+  std::vector<std::string> devices;  ///< "cpu: 8 threads, avx2"
   struct entry {
     std::string name;
     std::string summary;

@@ -89,7 +89,8 @@ struct pass {
                     .filter = {g.patches.data(), static_cast<std::int64_t>(g.patches.size()),
                                g.height, g.step, g.values.data()},
                     .first = first,
-                    .stream = stream});
+                    .stream = stream,
+                    .next = nullptr});
   }
 };
 

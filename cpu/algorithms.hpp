@@ -11,6 +11,11 @@ namespace convgpu::cpu {
 /// The definition, written as plainly as it can be.
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_reference(const detail::request& r);
 
+/// A filter that is a column times a row, as two passes over strips of rows.
+[[nodiscard]] std::string refuse_separable(const detail::request& r);
+[[nodiscard]] std::string drawback_of_separable(const detail::request& r);
+[[nodiscard]] std::unique_ptr<const detail::runnable> make_separable(const detail::request& r);
+
 /// Direct summation, row by row, on all threads. Refuses filters that are nearly all gaps.
 [[nodiscard]] std::string refuse_direct(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_direct(const detail::request& r);

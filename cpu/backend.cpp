@@ -16,6 +16,11 @@ std::string nothing(const request&) {
 }
 
 constexpr algorithm algorithms[] = {
+    {.name = "cpu/separable",
+     .summary = "sums down columns, then along rows, of a filter that is a column times a row",
+     .refusal = cpu::refuse_separable,
+     .drawback = cpu::drawback_of_separable,
+     .make = cpu::make_separable},
     {.name = "cpu/direct",
      .summary =
          "direct summation, row by row on all threads, borders resolved where rows are loaded",

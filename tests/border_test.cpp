@@ -90,7 +90,7 @@ TEST_P(borders, of_images_and_signals_are_as_drawn) {
             const bool constant = x.kind == border_kind::constant && (row < 0 || col < 0);
             expected.set(0, r, c, constant ? 99 : sample(row, col));
           });
-          const buffer y = apply({.border = border(x.kind, 99.0)}, in, filter, a.forced());
+          const buffer y = apply({.border = border(x.kind, 99.0)}, in, filter, a);
           EXPECT_EQ(y.values(), expected.values())
               << x.drawing << ", " << rows << " rows, tap " << k << ", " << l;
         }

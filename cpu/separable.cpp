@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: Apache-2.0
+// cpu/separable: filters that are a column times a row, as sums down columns and then along rows.
+//
+// A strip of as many rows as the inner loops make at once goes through both passes: what is between them is that
+// strip alone, stays in the nearest caches, and the image crosses memory once. Where an image ends, the sums down
+// its columns are continued by the border in place of the samples: x̃ is never made. Zeros of either factor take no
+// part, so that what is not finite stays in the windows of the product.
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <complex>
+#include <convgpu/detail/arithmetic.hpp>
+#include <convgpu/detail/separable.hpp>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "algorithms.hpp"
+#include "rows.hpp"
+#include "simd.hpp"
+#include "stores.hpp"
+#include "taps.hpp"
+#include "tiles.hpp"
+
+namespace convgpu::cpu {
+namespace {
+
+using namespace detail;  // numbers: what both backends compute with
+
+// Samples that a factor may reach over, for sums of a strip to be held.
+constexpr std::int64_t longest_reach = std::int64_t{1} << 22;
+// What the rows of x̃ under a strip, and the sums of one, may take of the second-level cache.
+constexpr std::int64_t rows_bytes = 512 * 1024;
+constexpr std::int64_t sums_bytes = 64 * 1024;
+constexpr std::int64_t shortest_piece = 256;
+
+/// One factor, as a set of patches for the real and, where there is one, for the imaginary part of its taps.
+template <class Tap>
+using tap_sets = std::vector<std::vector<tap_group<Tap>>>;
+
+/// A pass over a strip: the loop, and the taps that it is given.
+template <class Sample, class Tap, class Sum>
+struct pass {
+  simd::kernel<Sample, Tap, Sum> kernel;
+  tap_sets<Tap> sets;
+
+  [[nodiscard]] std::int64_t most_rows() const noexcept {
+    std::int64_t most = 1;
+    for (const auto& set : sets)
+      for (const tap_group<Tap>& g : set) most = std::max(most, g.rows);
+    return most;
+  }
+
+  /// Sums of one set: `cols` of them, not less than the kernel's. `find(r, pointers, count)` points to the rows of
+  /// samples from row r of the factor's reach on.
+  template <class Find>
+  void sum(std::size_t set, const Sample** pointers, const Find& find, Sum* to, std::int64_t pitch,
+           std::int64_t cols, bool stream) const {
+    // Sums that are gone on with must not be gone on with twice: what does not fill a kernel is begun anew.
+    const std::int64_t whole = sets[set].size() == 1 ? cols : cols / kernel.cols * kernel.cols;
+    bool first = true;
+    for (const tap_group<Tap>& g : sets[set]) {
+      find(g.row, pointers, kernel.rows - 1 + g.rows);
+      compute(g, pointers, to, pitch, whole, first, stream);
+      first = false;
+    }
+    if (whole == cols) return;
+    first = true;
+    for (const tap_group<Tap>& g : sets[set]) {
+      const std::int64_t count = kernel.rows - 1 + g.rows;
+      find(g.row, pointers, count);
+      for (std::int64_t r = 0; r < count; ++r) pointers[r] += cols - kernel.cols;
+      compute(g, pointers, to + (cols - kernel.cols), pitch, kernel.cols, first, false);
+      first = false;
+    }
+  }
+
+ private:
+  void compute(const tap_group<Tap>& g, const Sample* const* pointers, Sum* to, std::int64_t pitch,
+               std::int64_t cols, bool first, bool stream) const {
+    kernel.compute({.rows = pointers,
+                    .out = to,
+                    .pitch = pitch,
+                    .cols = cols,
+                    .stride = 1,
+                    .filter = {g.patches.data(), static_cast<std::int64_t>(g.patches.size()),
+                               g.height, g.step, g.values.data()},
+                    .first = first,
+                    .stream = stream,
+                    .next = nullptr});
+  }
+};
+
+template <class T>
+struct scalar {
+  using type = T;
+};
+template <class T>
+struct scalar<std::complex<T>> {
+  using type = T;
+};
+template <class T>
+using scalar_of = typename scalar<T>::type;
+
+/// Where a strip's rows of x̃ come from, and where they go on by the border.
+struct window {
+  std::int64_t first;  ///< column of x̃ of the first sum
+  std::int64_t count;  ///< sums that are needed
+  std::int64_t begin;  ///< of these, what the pass down columns makes
+  std::int64_t end;
+};
+
+/// `Element`s as loaded, and a filter of one or two sets of `Tap`s: those of the real and of the imaginary part.
+template <class Element, class Tap, class Sum, int Sets>
+class separable final : public detail::runnable {
+  using sample = scalar_of<Element>;
+  static constexpr int parts = is_complex_type<Element> ? 2 : 1;
+  static constexpr int result_parts = parts == 2 || Sets == 2 ? 2 : 1;
+  using result = std::conditional_t<result_parts == 2, std::complex<Sum>, Sum>;
+  using ring = row_ring<Element>;
+
+ public:
+  using down_pass = pass<sample, Tap, Sum>;
+  using along_pass = pass<Sum, Tap, Sum>;
+
+  separable(const detail::request& r, down_pass down, along_pass along, result outside)
+      : form_(r.form),
+        exact_(r.filter.facts.factors->error == 0),
+        down_(std::move(down)),
+        along_(std::move(along)),
+        rows_at_once_(down_.kernel.rows),
+        outside_(outside),
+        load_(ring::loader_for(form_.types.in)),
+        store_(form_.types.out, form_.overflow),
+        tiles_(cut(r)) {
+    const std::int64_t most = rows_at_once_ - 1 + down_.most_rows();
+    const std::int64_t row_bytes =
+        sums(tiles_.most_cols()) * static_cast<std::int64_t>(sizeof(Element));
+    const std::int64_t room = std::clamp(rows_bytes / row_bytes, most,
+                                         std::max(most, rows_at_once_ - 1 + form_.row.reach()));
+    slots_ = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(room)));
+    pointers_bytes_ =
+        aligned(static_cast<std::size_t>(std::max(most, rows_at_once_)) * sizeof(const void*));
+    down_pitch_ = pitch(sums(tiles_.most_cols()) * parts);
+    between_pitch_ = pitch(sums(tiles_.most_cols()) * result_parts);
+    along_pitch_ = pitch(computed(tiles_.most_cols()) * result_parts);
+    tiles_.give_lanes(pointers_bytes_ + ring::bytes(slots_, sums(tiles_.most_cols())) +
+                      strip_bytes(between_pitch_) +
+                      (Sets == 2 ? Sets * strip_bytes(down_pitch_) : 0) +
+                      Sets * strip_bytes(along_pitch_) +
+                      aligned(static_cast<std::size_t>(along_pitch_) * sizeof(Sum)));
+  }
+
+  [[nodiscard]] std::string parameters() const override {
+    return std::to_string(form_.row.taps) + " + " + std::to_string(form_.col.taps) + " taps, " +
+           (down_.kernel.cols > 1 ? simd::best().name + std::string(", ") : std::string()) +
+           std::to_string(rows_at_once_) + (rows_at_once_ == 1 ? " row" : " rows") + " at once, " +
+           tiles_.words();
+  }
+  [[nodiscard]] bool exact_on_integers() const noexcept override { return exact_; }
+  [[nodiscard]] std::size_t workspace_bytes() const noexcept override {
+    return tiles_.workspace_bytes();
+  }
+
+  void run(const any_const_view& in, const any_view& out, stream,
+           std::span<std::byte> workspace) const override {
+    tiles_.for_each(workspace, [&](std::byte* memory) {
+      const auto take = [&memory](std::size_t bytes) {
+        return std::exchange(memory, memory + bytes);
+      };
+      std::byte* const pointers = take(pointers_bytes_);
+      ring rows(take(ring::bytes(slots_, sums(tiles_.most_cols()))), slots_,
+                sums(tiles_.most_cols()), load_, form_, in);
+      lane l{.down_rows = reinterpret_cast<const sample**>(pointers),
+             .along_rows = reinterpret_cast<const Sum**>(pointers)};
+      l.between = reinterpret_cast<Sum*>(take(strip_bytes(between_pitch_)));
+      for (Sum*& set : l.down) {
+        set = l.between;
+        if constexpr (Sets == 2) set = reinterpret_cast<Sum*>(take(strip_bytes(down_pitch_)));
+      }
+      for (Sum*& set : l.along) set = reinterpret_cast<Sum*>(take(strip_bytes(along_pitch_)));
+      l.results = reinterpret_cast<result*>(memory);
+      return [=, this, &out, rows = rows](const tile& t) mutable { compute(t, rows, l, out); };
+    });
+  }
+
+ private:
+  /// Memory of one thread.
+  struct lane {
+    const sample** down_rows;  // in one place with
+    const Sum** along_rows;
+    Sum* down[Sets] = {};
+    Sum* between = nullptr;
+    Sum* along[Sets] = {};
+    result* results = nullptr;
+  };
+
+  tiles cut(const detail::request& r) {
+    const std::int64_t reach = form_.col.reach();
+    const std::int64_t room =
+        std::min(sums_bytes / static_cast<std::int64_t>(sizeof(result)) / rows_at_once_,
+                 rows_bytes / static_cast<std::int64_t>(sizeof(Element)) /
+                     (rows_at_once_ - 1 + std::min(form_.row.reach(), rows_of_a_group)));
+    // What lies between two pieces is summed down columns for both of them.
+    return tiles(
+        r, {.cols = std::max({room, shortest_piece, 4 * reach}),
+            .rows_at_once = rows_at_once_,
+            .cols_at_once = cols_at_once(),
+            .row_reach = form_.row.reach(),
+            .products = static_cast<double>(form_.row.out) * static_cast<double>(form_.col.out) *
+                        static_cast<double>(form_.planes) *
+                        static_cast<double>((r.filter.facts.factors->column_nonzeros +
+                                             r.filter.facts.factors->row_nonzeros) *
+                                            Sets * result_parts)});
+  }
+
+  /// Outputs that fill both kernels.
+  [[nodiscard]] std::int64_t cols_at_once() const noexcept {
+    return std::max({down_.kernel.cols / std::min(down_.kernel.cols, parts),
+                     along_.kernel.cols / std::min(along_.kernel.cols, result_parts)});
+  }
+  /// Outputs that are computed for a piece of so many.
+  [[nodiscard]] std::int64_t computed(std::int64_t cols) const noexcept {
+    return std::max(cols, cols_at_once());
+  }
+  /// Sums down columns that these need.
+  [[nodiscard]] std::int64_t sums(std::int64_t cols) const noexcept {
+    return computed(cols) + form_.col.reach() - 1;
+  }
+  /// Numbers from one row of a strip to the next: rows begin at lines of the cache, in different sets of it, with
+  /// room to begin later.
+  static std::int64_t pitch(std::int64_t numbers) noexcept {
+    const std::size_t bytes = aligned(static_cast<std::size_t>(numbers) * sizeof(Sum)) + alignment;
+    return static_cast<std::int64_t>((bytes / 128 * 128 + 192) / sizeof(Sum));
+  }
+  [[nodiscard]] std::size_t strip_bytes(std::int64_t pitch) const noexcept {
+    return static_cast<std::size_t>(pitch * rows_at_once_) * sizeof(Sum);
+  }
+
+  void compute(const tile& t, ring& rows, const lane& l, const any_view& out) const {
+    const std::int64_t cols = t.cols.last - t.cols.first;
+    const window w = look(t);
+    rows.begin(t.plane, w.first + w.begin, w.end - w.begin);
+    const std::int64_t height = t.rows.last - t.rows.first;
+    for (std::int64_t i = t.rows.first; i < t.rows.last; i += rows_at_once_) {
+      // The last strip begins earlier, where it can: what is computed once more comes out the same.
+      const std::int64_t first =
+          height >= rows_at_once_ ? std::min(i, t.rows.last - rows_at_once_) : i;
+      const std::int64_t count = std::min<std::int64_t>(rows_at_once_, t.rows.last - first);
+      sum_down(rows, first, count, w, l);
+      std::byte* const to =
+          static_cast<std::byte*>(out.data()) +
+          (t.plane * out.step().plane + first * out.step().row + t.cols.first * out.step().col) *
+              static_cast<std::int64_t>(size_of(form_.types.out));
+      sum_along(cols, count, w, l, to, out);
+    }
+  }
+
+  /// What sums down columns a tile needs, and which of them are made from samples. Where all others repeat some of
+  /// these, or are one and the same number, these are the columns inside the input; else they are all of x̃'s.
+  [[nodiscard]] window look(const tile& t) const noexcept {
+    const std::int64_t cols = t.cols.last - t.cols.first;
+    window w{.first = form_.col.at(t.cols.first, form_.col.taps - 1),
+             .count = cols + form_.col.reach() - 1,
+             .begin = 0,
+             .end = sums(cols)};
+    const std::int64_t begin = std::clamp<std::int64_t>(-w.first, 0, w.count);
+    const std::int64_t end = std::clamp(form_.col.in - w.first, begin, w.count);
+    if (end - begin < cols_at_once()) return w;
+    const auto there = [&](std::int64_t j) {
+      const std::int64_t at = border_index(form_.border.kind(), w.first + j, form_.col.in);
+      return at < 0 || (at >= w.first + begin && at < w.first + end);
+    };
+    for (std::int64_t j = 0; j < begin; ++j)
+      if (!there(j)) return w;
+    for (std::int64_t j = end; j < w.count; ++j)
+      if (!there(j)) return w;
+    w.begin = begin;
+    w.end = end;
+    return w;
+  }
+
+  /// The numbers of a row before those made from samples, for these to begin at a line of the cache.
+  static std::int64_t lead(const window& w, int of_parts) noexcept {
+    const auto line = static_cast<std::int64_t>(alignment / sizeof(Sum));
+    return (line - w.begin * of_parts % line) % line;
+  }
+
+  void sum_down(ring& rows, std::int64_t first, std::int64_t count, const window& w,
+                const lane& l) const {
+    const std::int64_t top = form_.row.at(first, form_.row.taps - 1);
+    for (std::size_t set = 0; set < Sets; ++set)
+      down_.sum(
+          set, l.down_rows,
+          [&](std::int64_t row, const sample** pointers, std::int64_t needed) {
+            // Rows beyond the last one are computed from the same samples.
+            const std::int64_t there = needed - rows_at_once_ + count;
+            for (std::int64_t r = 0; r < needed; ++r)
+              pointers[r] =
+                  reinterpret_cast<const sample*>(rows[top + row + std::min(r, there - 1)]);
+          },
+          l.down[set] + lead(w, parts) + w.begin * parts, down_pitch(), (w.end - w.begin) * parts,
+          false);
+    result* row = reinterpret_cast<result*>(l.between + lead(w, result_parts));
+    for (std::int64_t i = 0; i < count; ++i, row += between_pitch_ / result_parts) {
+      if constexpr (Sets == 2)
+        put_together<parts>(i * down_pitch_ + lead(w, parts) + w.begin * parts, w.end - w.begin,
+                            row + w.begin, l.down);
+      for (std::int64_t j = 0; j < w.begin; ++j) row[j] = continued(row, w, j);
+      for (std::int64_t j = w.end; j < w.count; ++j) row[j] = continued(row, w, j);
+    }
+  }
+
+  [[nodiscard]] std::int64_t down_pitch() const noexcept {
+    return Sets == 2 ? down_pitch_ : between_pitch_;
+  }
+
+  [[nodiscard]] result continued(const result* row, const window& w,
+                                 std::int64_t j) const noexcept {
+    const std::int64_t at = border_index(form_.border.kind(), w.first + j, form_.col.in);
+    return at < 0 ? outside_ : row[at - w.first];
+  }
+
+  void sum_along(std::int64_t cols, std::int64_t count, const window& w, const lane& l,
+                 std::byte* to, const any_view& out) const {
+    const auto sum = [&](std::size_t set, Sum* sums, std::int64_t pitch, std::int64_t numbers,
+                         std::int64_t row, bool stream) {
+      along_.sum(
+          set, l.along_rows,
+          [&](std::int64_t, const Sum** pointers, std::int64_t needed) {
+            for (std::int64_t r = 0; r < needed; ++r)
+              pointers[r] =
+                  l.between + lead(w, result_parts) + std::min(row + r, count - 1) * between_pitch_;
+          },
+          sums, pitch, numbers, stream);
+    };
+    const std::int64_t at_once = along_.kernel.rows;
+    const bool in_place = Sets == 1 && form_.types.out == dtype_of<result> && out.step().col == 1 &&
+                          count == rows_at_once_ && cols >= cols_at_once();
+    if (in_place) {
+      const bool past_caches = streams<Sum>(form_, to, out);
+      auto* const sums = reinterpret_cast<Sum*>(to);
+      for (std::int64_t i = 0; i < count; i += at_once)
+        sum(0, sums + i * out.step().row * result_parts, out.step().row * result_parts,
+            cols * result_parts, i, past_caches);
+      return;
+    }
+    for (std::size_t set = 0; set < Sets; ++set)
+      for (std::int64_t i = 0; i < count; i += at_once)
+        sum(set, l.along[set] + i * along_pitch_, along_pitch_, computed(cols) * result_parts, i,
+            false);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto* row = reinterpret_cast<const result*>(l.along[0] + i * along_pitch_);
+      if constexpr (Sets == 2) {
+        put_together<result_parts>(i * along_pitch_, cols, l.results, l.along);
+        row = l.results;
+      }
+      store_(row, cols,
+             to + i * out.step().row * static_cast<std::int64_t>(size_of(form_.types.out)),
+             out.step().col);
+    }
+  }
+
+  /// Complex sums from those with the real and with the imaginary parts of the taps, of samples in so many parts.
+  template <int Parts>
+  static void put_together(std::int64_t from, std::int64_t count, result* to,
+                           Sum* const (&sets)[Sets]) {
+    const Sum* const re = sets[0] + from;
+    const Sum* const im = sets[1] + from;
+    for (std::int64_t j = 0; j < count; ++j) {
+      if constexpr (Parts == 1) to[j] = {re[j], im[j]};
+      else to[j] = {re[2 * j] - im[2 * j + 1], re[2 * j + 1] + im[2 * j]};
+    }
+  }
+
+  detail::normal_form form_;
+  bool exact_;
+  down_pass down_;
+  along_pass along_;
+  std::int64_t rows_at_once_;
+  result outside_;  // sum down a column outside the input
+  typename ring::loader load_;
+  row_store<result> store_;
+  tiles tiles_;
+  std::int64_t slots_ = 1;  // rows in the ring
+  std::size_t pointers_bytes_ = 0;
+  std::int64_t down_pitch_ = 0;  // numbers from row to row
+  std::int64_t between_pitch_ = 0;
+  std::int64_t along_pitch_ = 0;
+};
+
+using made = std::unique_ptr<const detail::runnable>;
+
+/// The factors with a power of two moved from one to the other, so that the norm of the row is from 1 to below 2:
+/// the sums down columns come first here, and what is said in `rank_one` of those along rows holds for them then.
+template <class FactorTap>
+std::pair<std::vector<FactorTap>, std::vector<FactorTap>> balanced(const rank_one& factors) {
+  std::pair both{std::get<std::vector<FactorTap>>(factors.column),
+                 std::get<std::vector<FactorTap>>(factors.row)};
+  if constexpr (!std::is_integral_v<FactorTap>) {
+    double norm = 0;
+    for (const FactorTap& tap : both.second) norm += std::abs(tap);
+    const auto scale = [](std::vector<FactorTap>& taps, int exponent) {
+      for (FactorTap& tap : taps) {
+        if constexpr (is_complex_type<FactorTap>)
+          tap = {std::ldexp(tap.real(), exponent), std::ldexp(tap.imag(), exponent)};
+        else tap = std::ldexp(tap, exponent);
+      }
+    };
+    const int exponent = std::ilogb(norm);
+    scale(both.first, exponent);
+    scale(both.second, -exponent);
+  }
+  return both;
+}
+
+/// Whether these factors are in the range of f32, or of f64 where sums are made in that.
+template <class FactorTap>
+bool in_range(const detail::request& r) {
+  if constexpr (std::is_integral_v<FactorTap>) {
+    return true;
+  } else {
+    const bool wide = sums_in_f64(r.form.types);
+    const double least = wide ? std::numeric_limits<double>::min()
+                              : static_cast<double>(std::numeric_limits<float>::min());
+    const double most = wide ? std::numeric_limits<double>::max()
+                             : static_cast<double>(std::numeric_limits<float>::max());
+    const auto factors = balanced<FactorTap>(*r.filter.facts.factors);
+    const auto fits = [&](const FactorTap& tap) {
+      return tap == FactorTap{} || (std::abs(tap) >= least && std::abs(tap) <= most);
+    };
+    return std::all_of(factors.first.begin(), factors.first.end(), fits) &&
+           std::all_of(factors.second.begin(), factors.second.end(), fits);
+  }
+}
+
+/// A factor's taps of one part, where `place(n)` is their row and column from the first one on that an output needs.
+template <class Tap, class FactorTap, class Place, class Part>
+std::vector<tap_group<Tap>> patched(const std::vector<FactorTap>& factor, std::int64_t step,
+                                    patches size, const Place& place, const Part& part) {
+  std::vector<placed_tap<Tap>> placed;
+  for (std::size_t n = factor.size(); n-- > 0;) {
+    if (part(factor[n]) == 0) continue;
+    const auto [row, col] = place(static_cast<std::int64_t>(factor.size() - 1 - n));
+    placed.push_back({row, col, static_cast<Tap>(part(factor[n]))});
+  }
+  return grouped(placed, step, size);
+}
+
+/// The sum down a column that is the border's value all over.
+template <class Result, class Element, class FactorTap>
+Result outside(const detail::normal_form& form, const std::vector<FactorTap>& column) {
+  using tap = std::conditional_t<
+      is_complex_type<FactorTap>, std::complex<scalar_of<Result>>,
+      std::conditional_t<std::is_integral_v<FactorTap>, FactorTap, scalar_of<Result>>>;
+  Result sum{};
+  const auto value = border_value<Element>(form.border);
+  for (const FactorTap& h : column)
+    if (h != FactorTap{}) sum += product<Result>(number<tap>(h), value);
+  return sum;
+}
+
+/// Both passes with loops `down` and `along`.
+template <class Element, class Tap, class Sum, class FactorTap>
+made make_passes(const detail::request& r, const simd::kernel<scalar_of<Element>, Tap, Sum>& down,
+                 const simd::kernel<Sum, Tap, Sum>& along) {
+  constexpr int sets = is_complex_type<FactorTap> ? 2 : 1;
+  constexpr bool is_complex = sets == 2 || is_complex_type<Element>;
+  using result = std::conditional_t<is_complex, std::complex<Sum>, Sum>;
+  using both = separable<Element, Tap, Sum, sets>;
+  const auto factors = balanced<FactorTap>(*r.filter.facts.factors);
+  const auto below = [&](std::int64_t n) {
+    return std::pair(n * r.form.row.dilation, std::int64_t{0});
+  };
+  const std::int64_t step = (is_complex ? 2 : 1) * r.form.col.dilation;
+  const auto beside = [&](std::int64_t n) { return std::pair(std::int64_t{0}, n * step); };
+  const auto size_for = [](const auto& kernel) {  // the plain loop takes tap by tap
+    return kernel.cols == 1 ? patches::of_one_tap : patches::of_any_size;
+  };
+  typename both::down_pass down_pass{down, {}};
+  typename both::along_pass along_pass{along, {}};
+  const auto add = [&](const auto& part) {
+    down_pass.sets.push_back(patched<Tap>(factors.first, 1, size_for(down), below, part));
+    along_pass.sets.push_back(patched<Tap>(factors.second, step, size_for(along), beside, part));
+  };
+  if constexpr (sets == 2) {
+    add([](FactorTap h) { return h.real(); });
+    add([](FactorTap h) { return h.imag(); });
+  } else {
+    add([](FactorTap h) { return h; });
+  }
+  return std::make_unique<both>(r, std::move(down_pass), std::move(along_pass),
+                                outside<result, Element>(r.form, factors.first));
+}
+
+template <class FactorTap>
+made make(const detail::request& r) {
+  const simd::kernels& simd = simd::best();
+  if constexpr (std::is_integral_v<FactorTap>) {
+    if (integer_sum_bits(r.form.types.in, r.filter.facts.integer_norm1) == 32)
+      return make_passes<std::int32_t, std::int32_t, std::int32_t, FactorTap>(r, simd.i32,
+                                                                              simd.i32);
+    return make_passes<std::int32_t, std::int32_t, std::int64_t, FactorTap>(
+        r, plain<std::int32_t, std::int32_t, std::int64_t>,
+        plain<std::int64_t, std::int32_t, std::int64_t>);
+  } else {
+    switch (r.form.types.in) {
+      case dtype::f16:
+      case dtype::bf16:
+      case dtype::f32: return make_passes<float, float, float, FactorTap>(r, simd.f32, simd.f32);
+      case dtype::cf32:
+        return make_passes<std::complex<float>, float, float, FactorTap>(r, simd.f32, simd.f32);
+      case dtype::cf64:
+        return make_passes<std::complex<double>, double, double, FactorTap>(r, simd.f64, simd.f64);
+      default: return make_passes<double, double, double, FactorTap>(r, simd.f64, simd.f64);
+    }
+  }
+}
+
+}  // namespace
+
+std::string refuse_separable(const detail::request& r) {
+  if (std::string reason = refuse_direct(r); !reason.empty()) return reason;
+  if (std::string reason = detail::refuse_separable(r); !reason.empty()) return reason;
+  if (r.form.row.stride != 1 || r.form.col.stride != 1)
+    return "its strides, " + std::to_string(r.form.row.stride) + " and " +
+           std::to_string(r.form.col.stride) + ", leave out sums that it would have to make";
+  if (is_integer(r.form.types.filter) &&
+      integer_sum_bits(r.form.types.in, r.filter.facts.integer_norm1) == 128)
+    return "its sums need 128 bits";
+  if (!std::visit([&]<class T>(const std::vector<T>&) { return in_range<T>(r); },
+                  r.filter.facts.factors->column))
+    return "its factors are out of the range of the sums";
+  if (r.form.col.reach() > longest_reach)
+    return "the taps of a row reach over " + std::to_string(r.form.col.reach()) +
+           " samples, more than the " + std::to_string(longest_reach) + " it holds sums for";
+  return {};
+}
+
+std::string drawback_of_separable(const detail::request&) {
+  return {};
+}
+
+std::unique_ptr<const detail::runnable> make_separable(const detail::request& r) {
+  return std::visit([&]<class T>(const std::vector<T>&) { return make<T>(r); },
+                    r.filter.facts.factors->column);
+}
+
+}  // namespace convgpu::cpu

@@ -124,11 +124,11 @@ std::vector<outcome> contest::run(const task& t, const std::vector<const contend
     };
     try {
       // Of a transform the time does not grow with the filter.
-      const double work = c.transforms ? outputs : outputs * static_cast<double>(t.taps());
+      const double amount = c.transforms ? outputs : outputs * static_cast<double>(t.taps());
       const auto last = seconds_for_work_.find(c.name);
-      if (last != seconds_for_work_.end() && last->second * work > 2 * how_.patience) {
+      if (last != seconds_for_work_.end() && last->second * amount > 2 * how_.patience) {
         stop(outcome::kind::left_out,
-             "left out: a run would take about " + in_seconds(last->second * work));
+             "left out: a run would take about " + in_seconds(last->second * amount));
         continue;
       }
       entry e{&c, &results[i], c.prepare(t, {in.span(), out.span()})};
@@ -143,7 +143,7 @@ std::vector<outcome> contest::run(const task& t, const std::vector<const contend
       }
       // The first run may have been the slower one, but not by that much.
       if (e.once < 2 * how_.patience) e.once = e.ready->seconds(1);
-      seconds_for_work_[c.name] = e.once / work;
+      seconds_for_work_[c.name] = e.once / amount;
       if (e.once > how_.patience) {
         stop(outcome::kind::left_out, "left out: a run takes " + in_seconds(e.once));
         continue;

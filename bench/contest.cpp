@@ -107,7 +107,7 @@ std::unique_ptr<runner> run_by(std::function<void()> f) {
 }
 
 std::vector<outcome> contest::run(const task& t, const std::vector<const contender*>& all) {
-  const double fmas = static_cast<double>(t.outputs()) * static_cast<double>(t.taps());
+  const auto outputs = static_cast<double>(t.outputs());
   const std::vector<std::byte> input = make_input(t);
   const touched_bytes in(t.in_bytes());
   const touched_bytes out(t.out_bytes());
@@ -123,10 +123,12 @@ std::vector<outcome> contest::run(const task& t, const std::vector<const contend
       results[i].why = std::move(why);
     };
     try {
-      const auto last = seconds_per_fma_.find(c.name);
-      if (last != seconds_per_fma_.end() && last->second * fmas > 2 * how_.patience) {
+      // Of a transform the time does not grow with the filter.
+      const double amount = c.transforms ? outputs : outputs * static_cast<double>(t.taps());
+      const auto last = seconds_for_work_.find(c.name);
+      if (last != seconds_for_work_.end() && last->second * amount > 2 * how_.patience) {
         stop(outcome::kind::left_out,
-             "left out: a run would take about " + in_seconds(last->second * fmas));
+             "left out: a run would take about " + in_seconds(last->second * amount));
         continue;
       }
       entry e{&c, &results[i], c.prepare(t, {in.span(), out.span()})};
@@ -141,7 +143,7 @@ std::vector<outcome> contest::run(const task& t, const std::vector<const contend
       }
       // The first run may have been the slower one, but not by that much.
       if (e.once < 2 * how_.patience) e.once = e.ready->seconds(1);
-      seconds_per_fma_[c.name] = e.once / fmas;
+      seconds_for_work_[c.name] = e.once / amount;
       if (e.once > how_.patience) {
         stop(outcome::kind::left_out, "left out: a run takes " + in_seconds(e.once));
         continue;

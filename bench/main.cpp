@@ -12,6 +12,7 @@
 #include <chrono>
 #include <convgpu/convgpu.hpp>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <regex>
 #include <string>
@@ -162,7 +163,11 @@ int main(int argc, char** argv) {
   }
   if (!listing)
     for (const auto& [key, value] : cpu.measure_limits()) benchmark::AddCustomContext(key, value);
-  benchmark::RunSpecifiedBenchmarks();
+  // What it says of the machine goes where the results go, not between the lines of progress.
+  const std::unique_ptr<benchmark::BenchmarkReporter> display(
+      benchmark::CreateDefaultDisplayReporter());
+  display->SetErrorStream(&std::cout);
+  benchmark::RunSpecifiedBenchmarks(display.get());
   return cpu.all_right() && cuda.all_right() ? 0 : 1;
 }
 

@@ -12,7 +12,7 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator  # noqa: E402
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator  # noqa: E402
 
 from table import best_peer, by_problem, chosen, load, rate, read  # noqa: E402
 
@@ -85,24 +85,25 @@ def draw_speed(axes, lines, title, unit, across):
     axes.xaxis.set_major_locator(FixedLocator(taps))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(FuncFormatter(thousands))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
-def finish(figure, axes, path, heading, note):
-    """A legend of everything below, in one row or two."""
+def finish(figure, axes, path, heading, note, columns=5):
+    """Words above, and a legend of everything below."""
     entries = {}
     for one in axes:
         for handle, label in zip(*one.get_legend_handles_labels()):
             entries.setdefault(label, handle)
     order = [*STYLES, *(label for label in entries if label not in STYLES)]
     labels = [label for label in order if label in entries]
-    figure.suptitle(heading, fontsize=13, fontweight="bold", x=0.01, ha="left")
-    figure.text(0.01, 0.905, note, fontsize=9, color="#555555", ha="left")
-    figure.legend([entries[label] for label in labels], labels, loc="lower center", ncol=min(len(labels), 5),
-                  frameon=False)
-    rows = (len(labels) + 4) // 5
-    figure.tight_layout(rect=(0, 0.02 + 0.055 * rows, 1, 0.9))
+    rows = -(-len(labels) // columns)
+    height = figure.get_size_inches()[1]
+    figure.text(0.012, 1 - 0.12 / height, heading, fontsize=13, fontweight="bold", va="top")
+    figure.text(0.012, 1 - 0.42 / height, note, fontsize=9, color="#555555", va="top")
+    figure.legend([entries[label] for label in labels], labels, loc="lower center", ncol=columns, frameon=False)
+    figure.tight_layout(rect=(0, (0.12 + 0.25 * rows) / height, 1, 1 - 0.6 / height))
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 
@@ -119,63 +120,48 @@ def speed(table, path, heading, note, panels):
 
 def roofline(table, path, heading, note):
     """The library's choice and the best peer of each problem, under the roofs of its size."""
-    panels = [("512² f32, in the caches", r"f32/2d_512_([kg])(\d+)/zero"),
-              ("2048² f32", r"f32/2d_2048_([kg])(\d+)/zero")]
-    panels = [(title, pattern) for title, pattern in panels if any(re.fullmatch(pattern, p) for p in table)]
+    panels = [("512², dense", r"f32/2d_512_k(\d+)/zero", "×"), ("2048², dense", r"f32/2d_2048_k(\d+)/zero", "×"),
+              ("2048², separable", r"f32/2d_2048_g(\d+)/zero", "+")]
+    panels = [p for p in panels if any(re.fullmatch(p[1], problem) for problem in table)]
     if not panels:
         return
-    figure, axes = plt.subplots(1, len(panels), figsize=(0.6 + 5.4 * len(panels), 5.2), squeeze=False)
-    for one, (title, pattern) in zip(axes[0], panels):
-        draw_roofline(one, table, title, pattern)
+    figure, axes = plt.subplots(1, len(panels), figsize=(max(0.6 + 4.1 * len(panels), 8), 5), squeeze=False)
+    for one, panel in zip(axes[0], panels):
+        draw_roofline(one, table, *panel)
     finish(figure, axes[0], path, heading, note)
 
 
-def draw_roofline(axes, table, title, pattern):
-    low, high = [], []
+def draw_roofline(axes, table, title, pattern, sign):
+    across, heights = [], []
     for problem, all_of_it in table.items():
         found = re.fullmatch(pattern, problem)
         if not found:
             continue
-        kind, taps = found.groups()
-        _, ours = chosen(all_of_it)
-        _, peer = best_peer(all_of_it)
-        some = ours or peer
-        if not some:
-            continue
+        pair = [best_peer(all_of_it)[1], chosen(all_of_it)[1]]
+        some = all_of_it[0][1]
         x = some["flops"] / some["bytes"]
         peak, bandwidth = some["limit_flops/s"] / 1e9, some["limit_bytes/s"] / 1e9
-        shape = "o" if kind == "k" else "s"
-        words = "dense" if kind == "k" else "separable"
-        heights = []
-        for result, who in ((peer, "best peer"), (ours, OURS)):
-            if not result:
-                continue
-            y = result["flops"] / result["real_time"] / 1e3
-            heights.append(y)
-            mine = who == OURS
-            axes.plot(x, y, shape, markersize=7, label=f"{who}, {words}", zorder=4 + mine,
-                      color="#d55e00" if mine else "white", markeredgecolor="#d55e00" if mine else "#0072b2",
-                      markeredgewidth=1.5)
-        axes.plot([x, x], [min(heights), max(heights)], color="#bbbbbb", linewidth=1, zorder=2)
-        above = kind == "k"
-        axes.annotate(f"{taps}×{taps}" if above else f"{taps}+{taps}", (x, max(heights) if above else min(heights)),
-                      xytext=(0, 8 if above else -8), textcoords="offset points", ha="center",
-                      va="bottom" if above else "top", fontsize=8, color="#444444")
-        low.append(min(heights))
-        high.append(x)
-    left, right = min(0.8, min(high) / 1.6), max(high) * 2
-    ridge = peak / bandwidth
-    axes.plot([left, ridge, right], [left * bandwidth, peak, peak], label="roof: copy of the same bytes, multiply-adds",
-              **LIMIT)
-    axes.text(right / 1.1, peak * 1.08, f"{peak:.0f} GFLOP/s", ha="right", fontsize=9)
-    axes.text(left * 1.15, left * 1.15 * bandwidth * 1.35, f"{bandwidth:.0f} GB/s", fontsize=9)
-    axes.set(xscale="log", yscale="log", title=title, xlim=(left, right),
-             ylim=(min(*low, left * bandwidth) / 2, max(peak, *high[:0], 1) * 2.2),
+        pair = [result and result["flops"] / result["real_time"] / 1e3 for result in pair]
+        there = [y for y in pair if y]
+        axes.plot([x] * len(there), there, color="#bbbbbb", linewidth=1, zorder=2)
+        for y, label, edge, face in zip(pair, ("best peer", OURS), ("#0072b2", "#d55e00"), ("white", "#d55e00")):
+            if y:
+                axes.plot(x, y, "o", markersize=7, label=label, color=face, markeredgecolor=edge,
+                          markeredgewidth=1.5, zorder=5 if label == OURS else 4)
+        axes.text(x, 0.02, f"{found.group(1)}{sign}{found.group(1)}", transform=axes.get_xaxis_transform(), ha="center",
+                  va="bottom", fontsize=8, color="#444444", rotation=90)
+        across.append(x)
+        heights += there
+    left, right = min(0.8, min(across) / 1.6), max(across) * 1.6
+    axes.plot([left, peak / bandwidth, max(right, peak / bandwidth)], [left * bandwidth, peak, peak],
+              label="limit of this machine", **LIMIT)
+    axes.set(xscale="log", yscale="log", title=f"{title}\n{peak:.0f} GFLOP/s, {bandwidth:.0f} GB/s", xlim=(left, right),
+             ylim=(min(*heights, left * bandwidth) / 3, max(peak, *heights) * 1.5),
              xlabel="operations for each byte that has to move", ylabel="GFLOP/s")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_locator(NullLocator())
 
 
 def main():

@@ -51,9 +51,9 @@ measure() {
 }
 failed=0
 ours='^[a-z]+/[A-Za-z0-9_.]+/'
-threads=$(($(nproc) > 2 ? $(nproc) / 2 : $(nproc)))
+threads=$(nproc)
 if [[ $quick ]]; then
-  measure 1 "$ours(f32/(2d_2048_(k3|k5|k7|k11|k15|g5|g15|g31)|1d)|u8/2d_2048_(k5|i5))"
+  measure 1 "$ours(f32/(2d_2048_(k3|k5|k7|k11|k15|g5|g15|g31)|1d_2p20_k(3|16|64|256|1024))|u8/2d_2048_(k5|i5))/"
   [[ $threads -eq 1 ]] || measure "$threads" "$ours"'f32/2d_2048_(k5|k15|g15)/'
 else
   measure 1 "$ours"

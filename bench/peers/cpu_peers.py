@@ -28,21 +28,21 @@ VERSIONS = {}
 try:
     import numpy
     VERSIONS["numpy"] = numpy.__version__
-except ImportError:
+except Exception:  # a broken one may say anything
     numpy = None
 try:
     import scipy.fft
     import scipy.ndimage
     import scipy.signal
     VERSIONS["scipy"] = scipy.__version__
-except ImportError:
+except Exception:
     scipy = None
 try:
     import torch
     torch.set_num_threads(int(THREADS))
     torch.set_grad_enabled(False)
     VERSIONS["torch"] = torch.__version__
-except ImportError:
+except Exception:
     torch = None
 
 

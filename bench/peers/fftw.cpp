@@ -146,18 +146,16 @@ class overlap_save final : public runner {
   fftwf_plan back_ = nullptr;
 };
 
-/// Powers of two with room for twice the filter, but not beyond twice the input.
+/// Five powers of two from four times the filter on, but not beyond twice the input: smaller ones spend most of
+/// their work on overlaps, larger ones leave the caches.
 std::vector<extent> block_sizes(const task& t) {
-  std::vector<extent> sizes;
-  const extent taps = t.problem.filter;
   const extent in = t.problem.in;
-  if (in.rows == 1) {
-    for (std::int64_t n = 256; n <= 1 << 17; n *= 2)
-      if (n >= 2 * taps.cols && n <= 2 * in.cols) sizes.emplace_back(1, n);
-  } else {
-    for (std::int64_t n = 32; n <= 512; n *= 2)
-      if (n >= 2 * std::max(taps.rows, taps.cols) && n <= 2 * in.cols) sizes.emplace_back(n, n);
-  }
+  const std::int64_t taps = std::max(t.problem.filter.rows, t.problem.filter.cols);
+  const bool is_signal = in.rows == 1;
+  std::int64_t n = is_signal ? 512 : 32;
+  while (n < (is_signal ? 4 : 2) * taps) n *= 2;
+  std::vector<extent> sizes;
+  for (int i = 0; i < 5 && n <= 2 * in.cols; ++i, n *= 2) sizes.emplace_back(is_signal ? 1 : n, n);
   return sizes;
 }
 

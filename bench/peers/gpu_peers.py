@@ -17,6 +17,7 @@ import time
 
 from problem import read_problems
 
+
 class Wrong(Exception):
     """A peer computed something else."""
 

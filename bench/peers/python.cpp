@@ -2,11 +2,12 @@
 // NumPy, SciPy and PyTorch, which cpu_peers.py runs in a process of its own when told to, so that its samples are
 // taken in turns with everyone else's. It keeps the time itself. Data go through files.
 
-#include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -39,6 +40,8 @@ class python_process {
       // Its output is the talk; what its libraries want to say goes to the terminal.
       ::dup2(ends[1], 0);
       ::dup2(ends[1], 1);
+      // It is not to go on with something long when this program is stopped.
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       // As keep_pages() in main.cpp.
       ::setenv("MALLOC_MMAP_MAX_", "0", 1);
       ::setenv("MALLOC_TRIM_THRESHOLD_", "9000000000000000000", 1);

@@ -65,6 +65,11 @@ class direct final : public detail::runnable {
     const std::int64_t room = std::clamp(ring_bytes / row_bytes(), needed_rows(most_rows_),
                                          needed_rows(form_.row.reach()));
     slots_ = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(room)));
+    // Sums stay in the first-level cache until they are stored.
+    const std::int64_t at_once = std::max(cols_at_once_, cols_of_a_line());
+    chunk_ = std::min(most_cols(),
+                      sums_bytes / static_cast<std::int64_t>(sizeof(result)) / kernel_.rows);
+    chunk_ = (chunk_ + at_once - 1) / at_once * at_once;
     tiles_.give_lanes(pointers_bytes() + ring::bytes(slots_, inner_samples()) +
                       2 * ring::bytes(slots_, end_samples()) + Sets * sums_of_a_set() +
                       aligned(results_bytes()));
@@ -106,12 +111,8 @@ class direct final : public detail::runnable {
 
   tiles cut(const detail::request& r) {
     const axis& col = form_.col;
-    // Each row of sums is in the first-level cache until it is stored; what needs no storing may be longer.
-    const bool in_place = form_.types.out == dtype_of<result> && single_pass();
-    const std::int64_t room =
-        in_place ? ring_bytes / 2 / static_cast<std::int64_t>(sizeof(Element)) /
-                       needed_rows(std::min(form_.row.reach(), rows_of_a_group))
-                 : sums_bytes / static_cast<std::int64_t>(sizeof(result)) / kernel_.rows;
+    const std::int64_t room = ring_bytes / 2 / static_cast<std::int64_t>(sizeof(Element)) /
+                              needed_rows(std::min(form_.row.reach(), rows_of_a_group));
     const std::int64_t cols = std::max(room, shortest_piece + col.reach() / 4);
     const bool has_edges = form_.types.in == dtype_of<Element> && col.stride == 1;
     // Windows of these columns begin before the first sample or end behind the last.
@@ -162,7 +163,7 @@ class direct final : public detail::runnable {
                    sizeof(Sample*));
   }
   [[nodiscard]] std::size_t sums_pitch() const noexcept {
-    return static_cast<std::size_t>(computed(most_cols()) * parts);
+    return static_cast<std::size_t>(computed(chunk_) * parts);
   }
   [[nodiscard]] std::size_t sums_of_a_set() const noexcept {
     return aligned(sums_pitch() * static_cast<std::size_t>(kernel_.rows) * sizeof(Sum));
@@ -170,7 +171,7 @@ class direct final : public detail::runnable {
 
   /// For a row of sums on its way to be stored.
   [[nodiscard]] std::size_t results_bytes() const noexcept {
-    return std::max(sums_pitch() * sizeof(result), checked_rounding::bytes(most_cols()));
+    return std::max(sums_pitch() * sizeof(result), checked_rounding::bytes(chunk_));
   }
 
   void compute(const tile& t, scratch& own, const any_view& out) const {
@@ -228,34 +229,44 @@ class direct final : public detail::runnable {
       return;
     }
     const auto pitch = static_cast<std::int64_t>(sums_pitch());
-    for (int set = 0; set < Sets; ++set)
-      sum_up(set, rows, first, count, own.pointers,
-             own.sums + static_cast<std::size_t>(set) * (sums_of_a_set() / sizeof(Sum)), pitch,
-             computed(cols), false);
-    for (std::int64_t row = 0; row < count; ++row) {
-      Sum* const sums = own.sums + row * pitch;
-      std::byte* const there =
-          to + row * out.step().row * static_cast<std::int64_t>(size_of(form_.types.out));
-      if constexpr (std::is_same_v<Element, float> && std::is_same_v<result, float>)
-        if (rounding_) {
-          rounding_->store(sums, cols, own.pointers + row, own.results, there, out.step().col);
-          continue;
-        }
-      store_(finished(sums, cols, reinterpret_cast<result*>(own.results)), cols, there,
-             out.step().col);
+    for (std::int64_t done = 0; done < cols; done += chunk_) {
+      const std::int64_t n = std::min(chunk_, cols - done);
+      // Where the samples end with the last output, the last ones are computed together with some before.
+      const std::int64_t back =
+          single_pass() ? std::min(done, std::max<std::int64_t>(cols_at_once_ - n, 0)) : 0;
+      for (int set = 0; set < Sets; ++set)
+        sum_up(set, rows, first, count, own.pointers,
+               own.sums + static_cast<std::size_t>(set) * (sums_of_a_set() / sizeof(Sum)), pitch,
+               computed(n + back), false, done - back);
+      for (std::int64_t row = 0; row < count; ++row) {
+        Sum* const sums = own.sums + row * pitch;
+        std::byte* const there = to + (row * out.step().row + (done - back) * out.step().col) *
+                                          static_cast<std::int64_t>(size_of(form_.types.out));
+        if constexpr (std::is_same_v<Element, float> && std::is_same_v<result, float>)
+          if (rounding_) {
+            rounding_->store(sums, n + back, own.pointers + row, own.results, there,
+                             out.step().col);
+            continue;
+          }
+        store_(finished(sums, n + back, reinterpret_cast<result*>(own.results)), n + back, there,
+               out.step().col);
+      }
     }
   }
 
-  /// Sums of one set of taps, for `count` rows from `first` on; those beyond are computed from the same rows.
+  /// Sums of one set of taps, for `count` rows from `first` on and columns from `offset`; rows beyond are computed from the same rows.
   void sum_up(int set, ring& rows, std::int64_t first, std::int64_t count, const Sample** pointers,
-              Sum* to, std::int64_t pitch, std::int64_t cols, bool stream) const {
+              Sum* to, std::int64_t pitch, std::int64_t cols, bool stream,
+              std::int64_t offset = 0) const {
+    const std::int64_t samples_before = offset * form_.col.stride * parts;
     bool begin = true;
     std::int64_t loaded = -1;  // row of the filter that pointers are for
     for (const tap_group<Tap>& g : sets_[static_cast<std::size_t>(set)]) {
       const std::int64_t top = form_.row.at(first, form_.row.taps - 1) + g.row;
       const std::int64_t there = (count - 1) * form_.row.stride + g.rows;
       for (std::int64_t r = 0; r < needed_rows(g.rows) && loaded != g.row; ++r)
-        pointers[r] = reinterpret_cast<const Sample*>(rows[top + std::min(r, there - 1)]);
+        pointers[r] =
+            reinterpret_cast<const Sample*>(rows[top + std::min(r, there - 1)]) + samples_before;
       loaded = g.row;
       const Sample** next = nullptr;
       if (stream && rows.in_place(top + there) && rows.in_place(top + there + kernel_.rows - 1)) {
@@ -307,6 +318,7 @@ class direct final : public detail::runnable {
   tiles tiles_;
   std::int64_t most_rows_ = 1;  // of the filter, in one group
   std::int64_t slots_ = 1;      // rows in the ring
+  std::int64_t chunk_ = 1;      // columns of sums that are stored together
 };
 
 using made = std::unique_ptr<const detail::runnable>;

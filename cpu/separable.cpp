@@ -341,7 +341,7 @@ class separable final : public detail::runnable {
     const bool in_place = Sets == 1 && form_.types.out == dtype_of<result> && out.step().col == 1 &&
                           count == rows_at_once_ && cols >= cols_at_once();
     if (in_place) {
-      const bool past_caches = streams<Sum>(form_, to, out);
+      const bool past_caches = streams(form_, out);
       auto* const sums = reinterpret_cast<Sum*>(to);
       for (std::int64_t i = 0; i < count; i += at_once)
         sum(0, sums + i * out.step().row * result_parts, out.step().row * result_parts,

@@ -473,8 +473,9 @@ TEST(backends, begin_with_the_cpu_which_is_always_there) {
   EXPECT_EQ(all[0].name, "cpu");
   EXPECT_EQ(all[0].unavailable, "");
   ASSERT_EQ(all[0].devices.size(), 1u);
-  if (const char* level = std::getenv("CONVGPU_SIMD"); level != nullptr)
+  if (const char* level = std::getenv("CONVGPU_SIMD"); level != nullptr) {
     EXPECT_TRUE(all[0].devices[0].ends_with(std::string(", ") + level)) << all[0].devices[0];
+  }
   EXPECT_EQ(all[1].name, "cuda");
   EXPECT_EQ(all[1].unavailable.empty(), !all[1].devices.empty());
   for (const backend_info& b : all)

@@ -13,6 +13,7 @@ class Fault:
     build: str = "plain"  # the one that shows it
     parts: tuple = ()  # of the suite; empty: all, one after the other
     sources: tuple = ()  # that are compiled with it; empty: all that include the file
+    twin: bool = False  # another fault is of the same kind: left out where time is short
 
 
 def faults_in(file, algorithm, *faults, **of_all):
@@ -28,7 +29,9 @@ def faults_in(file, algorithm, *faults, **of_all):
     return made
 
 
+TWIN = {"twin": True}
 THREAD = {"build": "thread"}
+THREAD_TWIN = {**THREAD, **TWIN}
 ADDRESS = {"build": "address"}
 TRAFFIC = {"parts": ("traffic",)}
 BANKS = {"parts": ("banks",)}
@@ -40,27 +43,27 @@ FAULTS = [
         "direct.cu", "cuda/direct",
         ("no barrier before a chunk", ("        __syncthreads();  // everybody has read the chunk before\n", ""), THREAD),
         ("no barrier after a chunk is loaded",
-         ("load_taps(taps, k0, l0, kn, ln, p);\n        __syncthreads();", "load_taps(taps, k0, l0, kn, ln, p);"), THREAD),
+         ("load_taps(taps, k0, l0, kn, ln, p);\n        __syncthreads();", "load_taps(taps, k0, l0, kn, ln, p);"), THREAD_TWIN),
         ("no barrier before the sums", ("  __syncthreads();  // everybody has read the last chunk", "  // everybody"),
-         THREAD),
-        ("no barrier after the sums", ("  __syncthreads();\n  store_tile(", "  store_tile("), THREAD),
-        ("no barrier before a tile", ("    __syncthreads();  // everybody has stored the tile before\n", ""), THREAD),
+         THREAD_TWIN),
+        ("no barrier after the sums", ("  __syncthreads();\n  store_tile(", "  store_tile("), THREAD_TWIN),
+        ("no barrier before a tile", ("    __syncthreads();  // everybody has stored the tile before\n", ""), THREAD_TWIN),
         ("no barrier after a tile is loaded", ("    __syncthreads();\n    slide_down<Extent>", "    slide_down<Extent>"),
          THREAD),
         ("halo a row short", ("shape.out_rows() + kn - 1, pitch,", "shape.out_rows() + kn - 2, pitch,")),
         ("halo of small filters a column short",
-         ("shape.out_rows() + Extent - 1, pitch,", "shape.out_rows() + Extent - 1, pitch - 1,")),
-        ("tiles overlap by a column", ("place.col * shape.out_cols()", "place.col * (shape.out_cols() - 1)")),
+         ("shape.out_rows() + Extent - 1, pitch,", "shape.out_rows() + Extent - 1, pitch - 1,"), TWIN),
+        ("tiles overlap by a column", ("place.col * shape.out_cols()", "place.col * (shape.out_cols() - 1)"), TWIN),
         ("tiles of one plane only", (".plane = place.plane}", ".plane = 0}")),
         ("chunks of rows start one late", ("p.row.at(at.i, k0 + kn - 1)", "p.row.at(at.i, k0 + kn)")),
         ("every chunk at the first column", ("p.col.at(at.j, l0 + ln - 1)", "p.col.at(at.j, ln - 1)")),
-        ("even filters start one on", ("p.col.at(at.j, l0 + ln - 1)", "p.col.at(at.j, l0 + ln - 1) + (p.col.taps % 2 == 0)")),
+        ("even filters start one on", ("p.col.at(at.j, l0 + ln - 1)", "p.col.at(at.j, l0 + ln - 1) + (p.col.taps % 2 == 0)"), TWIN),
         ("taps transposed", ("return taps[k * ln + l];", "return taps[l * kn + k];")),
-        ("small filters transposed", ("return p.taps[k * Extent + l];", "return p.taps[l * Extent + k];")),
+        ("small filters transposed", ("return p.taps[k * Extent + l];", "return p.taps[l * Extent + k];"), TWIN),
         ("filter flipped", ("const auto h = tap((Known == 0 ? kn : Known) - 1 - m, l);", "const auto h = tap(m, l);")),
         ("zero taps not stepped over", ("if (h != decltype(h){}) {", "{")),
         ("window does not slide", ("window[r][c] = window[r + 1][c];", "window[r][c] = window[r][c];")),
-        ("shared memory over-read", ("return taps[k * ln + l];", "return taps[k * ln + l] + taps[kn * ln] * Tap{};")),
+        ("shared memory over-read", ("return taps[k * ln + l];", "return taps[k * ln + l] + taps[kn * ln] * Tap{};"), TWIN),
         ("shared memory over-read where it changes nothing",
          ("return taps[k * ln + l];",
           "const volatile auto* bytes = reinterpret_cast<unsigned char*>(taps + kn * ln);\n"
@@ -68,7 +71,7 @@ FAULTS = [
         ("blocks make one tile each", ("  for (std::uint32_t t = blockIdx.x; t < grid.total; t += gridDim.x) {\n"
                                        "    Sum sums[shape.rows][shape.cols] = {};\n\n",
                                        "  if (std::uint32_t t = blockIdx.x; t < grid.total) {\n"
-                                       "    Sum sums[shape.rows][shape.cols] = {};\n\n"), FEW_BLOCKS),
+                                       "    Sum sums[shape.rows][shape.cols] = {};\n\n"), FEW_BLOCKS, TWIN),
         ("plans share their taps",
          (("explicit direct(const detail::tap_values& taps) : taps_(on_device(taps_as<Tap>(taps))) {\n",
            "explicit direct(const detail::tap_values& taps) {\n    taps_ = on_device(taps_as<Tap>(taps));\n"),
@@ -80,33 +83,33 @@ FAULTS = [
          THREAD),
         ("no barrier after samples", ("        __syncthreads();\n        slide_along_row<shape.outputs>(sums, run, ln, [&](int m) { return p.taps",
                                       "        slide_along_row<shape.outputs>(sums, run, ln, [&](int m) { return p.taps"),
-         THREAD),
+         THREAD_TWIN),
         ("no barrier after taps", ("load_taps(taps, 0, l0, 1, ln, p);\n        __syncthreads();",
-                                   "load_taps(taps, 0, l0, 1, ln, p);"), THREAD),
-        ("no barrier before the sums", ("    __syncthreads();  // everybody has read the last chunk", "    // everybody"), THREAD),
+                                   "load_taps(taps, 0, l0, 1, ln, p);"), THREAD_TWIN),
+        ("no barrier before the sums", ("    __syncthreads();  // everybody has read the last chunk", "    // everybody"), THREAD_TWIN),
         ("no barrier after the sums", ("mine[q] = sums[q];\n    __syncthreads();", "mine[q] = sums[q];"), THREAD),
         ("every chunk with the first taps", ("load_taps(taps, 0, l0, 1, ln, p);", "load_taps(taps, 0, 0, 1, ln, p);")),
         ("halo a sample short", ("cols + ln - 1, p.row.at(i0, 0)", "cols + ln - 2, p.row.at(i0, 0)")),
-        ("lines pitched one apart", ("          line, pitch, p.lines", "          line, pitch + 1, p.lines")),
-        ("blocks make one tile each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total"), FEW_BLOCKS),
+        ("lines pitched one apart", ("          line, pitch, p.lines", "          line, pitch + 1, p.lines"), TWIN),
+        ("blocks make one tile each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total"), FEW_BLOCKS, TWIN),
     ),
     *faults_in(
         "separable.cu", "cuda/separable",
         ("no barrier after lines are loaded", ("row, col, plane, p);\n  __syncthreads();\n", "row, col, plane, p);\n"), THREAD),
-        ("no barrier after the rows above", ("      __syncthreads();  // everybody has read the lines\n", ""), THREAD),
+        ("no barrier after the rows above", ("      __syncthreads();  // everybody has read the lines\n", ""), THREAD_TWIN),
         ("no barrier before sums down", ("      __syncthreads();  // the ring is full, and the last step's results are stored\n", ""),
-         THREAD),
+         THREAD_TWIN),
         ("no barrier after the results", ("      __syncthreads();  // the results are there, and everybody has read the ring\n", ""),
          THREAD),
-        ("rows above one short", ("filled < row_taps - 1; filled += shape.step", "filled < row_taps - 2; filled += shape.step")),
+        ("rows above one short", ("filled < row_taps - 1; filled += shape.step", "filled < row_taps - 2; filled += shape.step"), TWIN),
         ("ring turns a row late", ("top = next_in_ring(top, shape.step, layout.ring_rows);",
                                    "top = next_in_ring(top, shape.step - 1, layout.ring_rows);")),
         ("ring does not end", ("return next < rows ? next : next - rows;", "return next <= rows ? next : next - rows;")),
         ("factors mixed up", ("return p.along[taps - 1 - m];", "return p.down[taps - 1 - m];")),
-        ("zero taps not stepped over", ("      if (h == Tap{}) continue;\n", "")),
+        ("zero taps not stepped over", ("      if (h == Tap{}) continue;\n", ""), TWIN),
         ("last step of a strip missed", ("done < rows; done += shape.step", "done < rows - 1; done += shape.step")),
         ("strips overlap", ("place.row * p.strip;", "place.row * (p.strip - 1);")),
-        ("blocks make one strip each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total"), FEW_BLOCKS),
+        ("blocks make one strip each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total"), FEW_BLOCKS, TWIN),
         ("sums between two passes one row short", ("p.row.at(p.rows.first, p.row.taps - 1)}", "p.row.at(p.rows.first, p.row.taps)}")),
         ("two passes read the border twice", ("down.row = {.in = between, .taps = p.row.taps, .out = rows, .start = p.row.taps - 1};",
                                               "down.row = {.in = between, .taps = p.row.taps, .out = rows, .start = p.row.start};")),
@@ -114,17 +117,17 @@ FAULTS = [
     *faults_in(
         "plain.cu", "cuda/plain",
         ("last output missed", ("n < total;", "n < total - 1;")),
-        ("taps transposed", ("p.taps + k * p.col.taps + l", "p.taps + l * p.row.taps + k")),
-        ("zero taps not stepped over", ("          if (h == Tap{}) continue;", "          ")),
+        ("taps transposed", ("p.taps + k * p.col.taps + l", "p.taps + l * p.row.taps + k"), TWIN),
+        ("zero taps not stepped over", ("          if (h == Tap{}) continue;", "          "), TWIN),
         ("blocks take no further share", ("       n += threads) {", "       n = total) {"), FEW_BLOCKS),
         ("rows outside are read", ("r < 0 ? -1 : detail::border_index(", "r < -1 ? -1 : detail::border_index(")),
-        ("saturation dropped", ("detail::element_of<Out>(sum, p.policy)", "detail::element_of<Out>(sum, overflow::wrap)")),
+        ("saturation dropped", ("detail::element_of<Out>(sum, p.policy)", "detail::element_of<Out>(sum, overflow::wrap)"), TWIN),
     ),
     *faults_in(
         "kernel.cuh", "cuda/separable",
         ("left border taken for inside", ("row >= 0 && col >= 0 &&", "row >= 0 &&")),
-        ("upper border taken for inside", ("row >= 0 && col >= 0 &&", "col >= 0 &&")),
-        ("right border taken for inside", (" && col + cols <= p.col.in;", ";")),
+        ("upper border taken for inside", ("row >= 0 && col >= 0 &&", "col >= 0 &&"), TWIN),
+        ("right border taken for inside", (" && col + cols <= p.col.in;", ";"), TWIN),
         ("lower border taken for inside", ("&& row + rows <= p.row.in &&", "&&")),
         ("right border a column off", ("col + cols <= p.col.in;", "col + cols <= p.col.in + 1;")),
         ("column borders by the height", ("detail::border_index(p.border, col + c, p.col.in)",
@@ -132,7 +135,7 @@ FAULTS = [
         ("imaginary part of the border lost", ("detail::border_value<Sample>(p.outside_re, p.outside_im)",
                                                "detail::border_value<Sample>(p.outside_re, 0.0)")),
         ("last column not stored", ("p.cols.last - j0)", "p.cols.last - 1 - j0)")),
-        ("a column too many stored", ("p.cols.last - j0)", "p.cols.last + 1 - j0)")),
+        ("a column too many stored", ("p.cols.last - j0)", "p.cols.last + 1 - j0)"), TWIN),
         ("saturation dropped", ("element_of<Out>(*value, p.policy)", "element_of<Out>(*value, overflow::wrap)")),
         ("bf16 taken for f16", ("case dtype::bf16: return f.template operator()<bf16>();",
                                 "case dtype::bf16: return f.template operator()<f16>();")),
@@ -152,6 +155,7 @@ FAULTS = [
         ("last plane missed", ("tiles.rows * tiles.cols * part.planes)", "tiles.rows * tiles.cols)")),
         ("part of a tile missed", ("(cols + tile_cols - 1) / tile_cols", "cols / tile_cols")),
         ("quotients a little too small", ("+ by - 1) / by);", ") / by);")),
+        sources=("cuda/plain.cu", "cuda/separable.cu"),
     ),
     *faults_in(
         "launch.hpp", "cuda",
@@ -164,7 +168,7 @@ FAULTS = [
     *faults_in(
         "tuning.hpp", "cuda",
         ("no shared memory for taps", ("some(row_taps) * some(col_taps) * tap;", "0 * tap;")),
-        ("half the shared memory for results", ("lines_of(1, sum);", "lines_of(1, sum) / 2;")),
+        ("half the shared memory for results", ("lines_of(1, sum);", "lines_of(1, sum) / 2;"), TWIN),
         ("a ring a row short", ("l.ring_rows = row_taps - 1 + t.step;", "l.ring_rows = row_taps - 2 + t.step;")),
         ("chunks of 4 taps", (".rows = 8, .cols = 2, .chunk = 32", ".rows = 8, .cols = 2, .chunk = 4"), TRAFFIC),
         ("runs of samples in the same banks", ("return line(thread) * pitch + thread % threads_along * (outputs + 1);",

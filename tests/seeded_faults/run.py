@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Seeded faults: each mistake of faults.py, made in a copy of the sources, must make the tests fail.
 
-    tests/seeded_faults/run.py [--plain DIR] [--address DIR] [--thread DIR] [-j N] [NAME...]
+    tests/seeded_faults/run.py [--plain DIR] [--address DIR] [--thread DIR] [-j N] [--no-twins] [NAME...]
 
 DIR are build trees of this checkout with Ninja and their tests built: a usual one, and one with each
 sanitizer. Those that are not said are made under build/seeded_faults. Of a fault only what includes the
 patched file is compiled again, with little optimisation, and linked before the rest; the trees and the
-checkout stay as they are. The same with no fault at all must pass.
+checkout stay as they are. The same with no fault at all must pass: tried for the first fault of each tree.
+--no-twins leaves out those faults that are of the kind of another one.
 
 Prints a table of what caught what. Exit status 0: everything was caught.
 """
@@ -136,13 +137,13 @@ class Trial:
     def compile(self):
         patched_copy(self.fault, self.work)
         for unit in self.tree.units.values():
-            if self.fault.file is not None and self.fault.file not in unit.includes:
+            if self.fault.file not in unit.includes:
                 continue
             if self.fault.sources and str(unit.source.relative_to(ROOT)) not in self.fault.sources:
                 continue
             in_cuda = unit.source.is_relative_to(ROOT / "cuda")
             # Tests look at the numbers in cuda/, but not at inner functions of the library.
-            if not in_cuda and (self.fault.file is None or not self.fault.file.startswith("cuda/")):
+            if not in_cuda and not self.fault.file.startswith("cuda/"):
                 continue
             words = list(unit.command)
             made = self.work / f"{len(self.objects)}.o"
@@ -225,17 +226,17 @@ def main():
         parser.add_argument(f"--{kind}", type=pathlib.Path,
                             default=ROOT / "build" / "seeded_faults" / kind, metavar="DIR")
     parser.add_argument("-j", type=int, default=os.cpu_count(), metavar="N")
+    parser.add_argument("--no-twins", action="store_true", help="one fault of each kind")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these faults")
     given = parser.parse_args()
     unknown = set(given.names) - {f.name for f in FAULTS}
     if unknown:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
 
-    chosen = [f for f in FAULTS if not given.names or f.name in given.names]
-    kinds = {f.build for f in chosen}
-    trees = {kind: Tree(kind, getattr(given, kind).resolve()) for kind in kinds}
-    none = [dataclasses.replace(FAULTS[0], name=f"none ({kind})", file=None, edits=(), algorithm="cuda",
-                                build=kind, parts=()) for kind in sorted(kinds)]
+    chosen = [f for f in FAULTS if (f.name in given.names if given.names else not (given.no_twins and f.twin))]
+    trees = {kind: Tree(kind, getattr(given, kind).resolve()) for kind in {f.build for f in chosen}}
+    first = {f.build: f for f in reversed(chosen)}
+    none = [dataclasses.replace(fault, name=f"none ({kind})", edits=(), parts=()) for kind, fault in first.items()]
     print("| fault | caught by | first | s |\n|---|---|---|---|", flush=True)
     wrong = []
     with concurrent.futures.ThreadPoolExecutor(given.j) as pool:

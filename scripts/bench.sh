@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# bench.sh [--quick] [OUTDIR]   Measures this library on the CPU beside OpenCV, FFTW, oneDNN, a plain loop and, where
-#                               there is a Python that has any of them, NumPy, SciPy and PyTorch. Installs what it
+# bench.sh [--quick] [OUTDIR]   Measures this library on the CPU beside OpenCV, FFTW, oneDNN, Eigen, a plain loop and,
+#                               where a Python has them, NumPy, SciPy and PyTorch. Installs what it
 #                               needs on Debian 12, builds, and writes results.json, table.md, pictures (SVG) and log.txt
 #                               to OUTDIR (build/bench/results). A quarter of an hour; --quick, with fewer problems and
 #                               shorter samples, takes under three minutes when it has been built before.

@@ -29,8 +29,8 @@ STYLES = {
     "NumPy": dict(color="#b8860b", marker="X"),
     "plain loop": dict(color="#777777", marker="", linestyle="--"),
 }
-FAMILIES = {"opencv": "OpenCV", "fftw": "FFTW overlap-save", "onednn": "oneDNN", "eigen": "Eigen", "torch": "PyTorch", "scipy": "SciPy",
-            "numpy": "NumPy", "loop": "plain loop"}
+FAMILIES = {"opencv": "OpenCV", "fftw": "FFTW overlap-save", "onednn": "oneDNN", "eigen": "Eigen", "torch": "PyTorch",
+            "scipy": "SciPy", "numpy": "NumPy", "loop": "plain loop"}
 LIMIT = dict(color="black", linestyle=":", linewidth=1.6)
 
 plt.rcParams.update({

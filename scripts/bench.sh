@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # bench.sh [--quick] [OUTDIR]   Measures this library on the CPU beside OpenCV, FFTW, oneDNN, Eigen, a plain loop and,
-#                               where a Python has them, NumPy, SciPy and PyTorch. Installs what it
-#                               needs on Debian 12, builds, and writes results.json, table.md, pictures (SVG) and log.txt
-#                               to OUTDIR (build/bench/results). A quarter of an hour; --quick, with fewer problems and
-#                               shorter samples, takes under three minutes when it has been built before.
+#                               where a Python has them, NumPy, SciPy and PyTorch. Installs what it needs on Debian
+#                               12, builds, and writes results.json, table.md, pictures (SVG) and log.txt to OUTDIR
+#                               (build/bench/results). A quarter of an hour; --quick, with fewer problems and shorter
+#                               samples, takes under three minutes when it has been built before.
 #
 # Environment: CONVGPU_PYTHON (the Python with NumPy, SciPy, PyTorch; else a python3 in PATH is asked),
 # CONVGPU_COMMIT (what is being run, where there is no .git).

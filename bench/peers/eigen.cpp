@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Eigen: convolution of tensors, from its unsupported modules. It correlates, and pads where it is told to. Compiled for
-// the machine it is compiled on, as its users do.
+// Eigen: convolution of tensors, from its unsupported modules. It correlates, and pads where it is told to. Compiled
+// for the machine it is compiled on, as its users do.
 
 #include <algorithm>
 #include <array>

@@ -43,6 +43,7 @@ struct contender {
   bool transforms = false;                 ///< computes by FFT: see allowed_error
   std::function<bool(const task&)> suits;  ///< whether it has anything for that task
   std::function<std::unique_ptr<runner>(const task&, const buffers&)> prepare;
+  bool ours = false;  ///< an algorithm of this library, which is waited for
 };
 
 /// What other libraries were found when this was built, and some words for the JSON context.
@@ -56,6 +57,7 @@ struct peer_library {
 [[nodiscard]] peer_library opencv_peers(int threads);
 [[nodiscard]] peer_library fftw_peers(int threads);
 [[nodiscard]] peer_library onednn_peers(int threads);
+[[nodiscard]] peer_library eigen_peers(int threads);
 /// No library: a few lines that the compiler makes the best of.
 [[nodiscard]] peer_library loop_peers(int threads);
 /// NumPy, SciPy and PyTorch in a process of their own, run by `python`. Throws std::runtime_error

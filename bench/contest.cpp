@@ -126,7 +126,8 @@ std::vector<outcome> contest::run(const task& t, const std::vector<const contend
       // Of a transform the time does not grow with the filter.
       const double amount = c.transforms ? outputs : outputs * static_cast<double>(t.taps());
       const auto last = seconds_for_work_.find(c.name);
-      if (last != seconds_for_work_.end() && last->second * amount > 2 * how_.patience) {
+      const double patience = c.ours ? 10 * how_.patience : how_.patience;
+      if (last != seconds_for_work_.end() && last->second * amount > 2 * patience) {
         stop(outcome::kind::left_out,
              "left out: a run would take about " + in_seconds(last->second * amount));
         continue;
@@ -142,9 +143,9 @@ std::vector<outcome> contest::run(const task& t, const std::vector<const contend
         continue;
       }
       // The first run may have been the slower one, but not by that much.
-      if (e.once < 2 * how_.patience) e.once = e.ready->seconds(1);
+      if (e.once < 2 * patience) e.once = e.ready->seconds(1);
       seconds_for_work_[c.name] = e.once / amount;
-      if (e.once > how_.patience) {
+      if (e.once > patience) {
         stop(outcome::kind::left_out, "left out: a run takes " + in_seconds(e.once));
         continue;
       }

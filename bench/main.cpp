@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// convgpu_bench [--threads=N] [--python=PROGRAM] [--quick] [--seconds=N] [Google Benchmark's options]: every algorithm of
-// every backend, and on the CPU every peer that was found, on every problem of problems.txt that is for it. Results
+// convgpu_bench [--threads=N] [--python=PROGRAM] [--quick] [--seconds=N] [Google Benchmark's options]: every algorithm
+// of every backend, and on the CPU every peer that was found, on every problem of problems.txt that is for it. Results
 // are checked before they are timed; the program fails where one of this library's is wrong. One "iteration" of
 // Google Benchmark is the median of many runs.
 

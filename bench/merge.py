@@ -11,7 +11,8 @@ import pathlib
 import re
 import sys
 
-KEPT = ("date", "num_cpus", "mhz_per_cpu", "caches", "convgpu", "compiler", "opencv", "fftw", "onednn", "python")
+KEPT = ("date", "num_cpus", "mhz_per_cpu", "caches", "convgpu", "compiler", "opencv", "fftw", "onednn", "eigen",
+        "python")
 DROPPED = ("family_index", "per_family_instance_index", "run_name", "run_type", "repetitions", "repetition_index",
            "threads", "iterations", "cpu_time")
 

@@ -23,13 +23,14 @@ STYLES = {
     "OpenCV": dict(color="#0072b2", marker="s"),
     "FFTW overlap-save": dict(color="#009e73", marker="^"),
     "oneDNN": dict(color="#cc79a7", marker="D"),
+    "Eigen": dict(color="#a0522d", marker="*"),
     "PyTorch": dict(color="#7a3b9a", marker="v"),
     "SciPy": dict(color="#56b4e9", marker="P"),
     "NumPy": dict(color="#b8860b", marker="X"),
     "plain loop": dict(color="#777777", marker="", linestyle="--"),
 }
-FAMILIES = {"opencv": "OpenCV", "fftw": "FFTW overlap-save", "onednn": "oneDNN", "torch": "PyTorch", "scipy": "SciPy",
-            "numpy": "NumPy", "loop": "plain loop"}
+FAMILIES = {"opencv": "OpenCV", "fftw": "FFTW overlap-save", "onednn": "oneDNN", "eigen": "Eigen", "torch": "PyTorch",
+            "scipy": "SciPy", "numpy": "NumPy", "loop": "plain loop"}
 LIMIT = dict(color="black", linestyle=":", linewidth=1.6)
 
 plt.rcParams.update({

@@ -146,7 +146,7 @@ def markdown(head, lines, left=()):
 def machine(context):
     """What was measured on, as lines of a list."""
     names = ("cpu", "instructions", "num_cpus", "compiler", "commit", "date", "convgpu", "opencv", "fftw", "onednn",
-             "python")
+             "eigen", "python")
     for name in names:
         if name in context:
             yield f"- {name.replace('num_cpus', 'cores')}: {context[name]}"

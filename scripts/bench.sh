@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# bench.sh [--quick] [OUTDIR]   Measures this library on the CPU beside OpenCV, FFTW, oneDNN, a plain loop and, where
-#                               there is a Python that has any of them, NumPy, SciPy and PyTorch. Installs what it
-#                               needs on Debian 12, builds, and writes results.json, table.md, pictures (SVG) and log.txt
-#                               to OUTDIR (build/bench/results). A quarter of an hour; --quick, with fewer problems and
-#                               shorter samples, takes under three minutes, building included.
+# bench.sh [--quick] [OUTDIR]   Measures this library on the CPU beside OpenCV, FFTW, oneDNN, Eigen, a plain loop and,
+#                               where a Python has them, NumPy, SciPy and PyTorch. Installs what it needs on Debian
+#                               12, builds, and writes results.json, table.md, pictures (SVG) and log.txt to OUTDIR
+#                               (build/bench/results). A quarter of an hour; --quick, with fewer problems and shorter
+#                               samples, takes under three minutes when it has been built before.
 #
 # Environment: CONVGPU_PYTHON (the Python with NumPy, SciPy, PyTorch; else a python3 in PATH is asked),
 # CONVGPU_COMMIT (what is being run, where there is no .git).
@@ -75,6 +75,8 @@ if [[ $plotter ]]; then
 else
   say "No pictures: no Python with matplotlib."
 fi
-sed -n '/^## 1 thread/,/^$/p;/^| problem .*best peer/,/^$/p' "$out/table.md" | awk '!seen[$0]++' | cut -c1-160
+# The tables of the library beside the best peer, without the columns that need a wide screen.
+awk -F'|' '/^## / {print "\n" $0} /^\| problem .*best peer/ {on = 1} !/^\|/ {on = 0}
+           on {print $2 $3 $5 $6 $7 $10}' "$out/table.md"
 say "All of it is in $out; $SECONDS s."
 exit $failed

@@ -7,7 +7,7 @@ packages=(g++ cmake ninja-build pkg-config python3
   libgtest-dev libcli11-dev libspng-dev libturbojpeg0-dev libsndfile1-dev)
 case ${1:-build} in
   build) ;;
-  bench) packages+=(libbenchmark-dev libopencv-dev libfftw3-dev libdnnl-dev python3-matplotlib) ;;
+  bench) packages+=(libbenchmark-dev libopencv-dev libfftw3-dev libdnnl-dev libeigen3-dev python3-matplotlib) ;;
   ci) packages+=(git clang clang-format-14) ;;
   *)
     echo "usage: install_deps.sh [build|bench|ci]" >&2

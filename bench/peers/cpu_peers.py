@@ -202,7 +202,8 @@ def main():
     server = Server(pathlib.Path(sys.argv[2]))
     talk = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print must not get between
-    print(", ".join(f"{name} {version}" for name, version in VERSIONS.items()) or "nothing found", file=talk, flush=True)
+    found = ", ".join(f"{name} {version}" for name, version in VERSIONS.items())
+    print(found or "nothing found", file=talk, flush=True)
     for line in sys.stdin:
         command, *words = line.split()
         try:

@@ -74,13 +74,13 @@ struct pass {
   /// samples from row r of the factor's reach on.
   template <class Find>
   void sum(std::size_t set, const Sample** pointers, const Find& find, Sum* to, std::int64_t pitch,
-           std::int64_t cols, bool stream) const {
+           std::int64_t cols, bool stream, const Sample* const* next) const {
     // Sums that are gone on with must not be gone on with twice: what does not fill a kernel is begun anew.
     const std::int64_t whole = sets[set].size() == 1 ? cols : cols / kernel.cols * kernel.cols;
     bool first = true;
     for (const tap_group<Tap>& g : sets[set]) {
       find(g.row, pointers, kernel.rows - 1 + g.rows);
-      compute(g, pointers, to, pitch, whole, first, stream);
+      compute(g, pointers, to, pitch, whole, first, stream, first ? next : nullptr);
       first = false;
     }
     if (whole == cols) return;
@@ -89,14 +89,14 @@ struct pass {
       const std::int64_t count = kernel.rows - 1 + g.rows;
       find(g.row, pointers, count);
       for (std::int64_t r = 0; r < count; ++r) pointers[r] += cols - kernel.cols;
-      compute(g, pointers, to + (cols - kernel.cols), pitch, kernel.cols, first, false);
+      compute(g, pointers, to + (cols - kernel.cols), pitch, kernel.cols, first, false, nullptr);
       first = false;
     }
   }
 
  private:
   void compute(const tap_group<Tap>& g, const Sample* const* pointers, Sum* to, std::int64_t pitch,
-               std::int64_t cols, bool first, bool stream) const {
+               std::int64_t cols, bool first, bool stream, const Sample* const* next) const {
     kernel.compute({.rows = pointers,
                     .out = to,
                     .pitch = pitch,
@@ -106,7 +106,7 @@ struct pass {
                                g.height, g.step, g.values.data()},
                     .first = first,
                     .stream = stream,
-                    .next = nullptr});
+                    .next = next});
   }
 };
 
@@ -324,6 +324,14 @@ class separable final : public detail::runnable {
         for (std::int64_t r = 0; r < needed; ++r)
           pointers[r] = reinterpret_cast<const sample*>(rows[top + row + std::min(r, there - 1)]);
       };
+      // As many rows of the next strip as are made here: these come from memory meanwhile.
+      const std::int64_t below = top + rows_at_once_ + form_.row.reach() - 1;
+      const sample** next = nullptr;
+      if (rows.in_place(below) && rows.in_place(below + down_rows_ - 1)) {
+        next = l.down_rows + most_pointers_;
+        for (std::int64_t r = 0; r < down_rows_; ++r)
+          next[r] = reinterpret_cast<const sample*>(rows[below + r]);
+      }
       const std::int64_t at = i * down_pitch() + lead(w, parts) + w.begin * parts;
       const std::int64_t numbers = (w.end - w.begin) * parts;
       if constexpr (std::is_same_v<sample, Sum> && std::is_same_v<Tap, Sum>)
@@ -334,11 +342,12 @@ class separable final : public detail::runnable {
                                     .pitch = down_pitch(),
                                     .cols = numbers,
                                     .filter = down_.folded->taps(),
-                                    .stream = false});
+                                    .stream = false,
+                                    .next = next});
           continue;
         }
       for (std::size_t set = 0; set < Sets; ++set)
-        down_.sum(set, l.down_rows, find, l.down[set] + at, down_pitch(), numbers, false);
+        down_.sum(set, l.down_rows, find, l.down[set] + at, down_pitch(), numbers, false, next);
     }
     result* row = reinterpret_cast<result*>(l.between + lead(w, result_parts));
     for (std::int64_t i = 0; i < count; ++i, row += between_pitch_ / result_parts) {
@@ -376,10 +385,11 @@ class separable final : public detail::runnable {
                                            .pitch = pitch,
                                            .cols = numbers,
                                            .filter = along_.folded->taps(),
-                                           .stream = stream},
+                                           .stream = stream,
+                                           .next = nullptr},
                                           l.blocks);
       }
-      along_.sum(set, l.along_rows, find, sums, pitch, numbers, stream);
+      along_.sum(set, l.along_rows, find, sums, pitch, numbers, stream, nullptr);
     };
     const bool in_place = Sets == 1 && form_.types.out == dtype_of<result> && out.step().col == 1 &&
                           count == rows_at_once_ && cols >= cols_at_once();
@@ -431,6 +441,7 @@ class separable final : public detail::runnable {
   row_store<result> store_;
   tiles tiles_;
   std::int64_t slots_ = 1;  // rows in the ring
+  std::int64_t most_pointers_ = 1;
   std::size_t pointers_bytes_ = 0;
   std::int64_t down_pitch_ = 0;  // numbers from row to row
   std::int64_t between_pitch_ = 0;

@@ -100,6 +100,7 @@ struct symmetric_strip {
   std::int64_t cols;
   symmetric_taps<T> filter;
   bool stream;
+  const T* const* next;  ///< as in `strip`; of `down` alone
 };
 
 /// Loops for taps that read the same from either end, without gaps.

@@ -72,6 +72,8 @@ void folded_down(const symmetric_strip<T>& s) {
   constexpr int cols = lanes<T>;
   for (std::int64_t at = 0; at < s.cols; at += cols) {
     const std::int64_t j = at + cols > s.cols ? s.cols - cols : at;
+    if (s.next != nullptr)
+      for (int i = 0; i < Rows; ++i) __builtin_prefetch(s.next[i] + j, 0, 2);
     vector<T> sums[Rows];
     folded_sums(
         sums, [&](std::int64_t r) CONVGPU_INLINE_LAMBDA { return load(s.rows[r] + j); }, s.filter);

@@ -14,6 +14,7 @@
 #include <convgpu/detail/separable.hpp>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,16 +37,31 @@ constexpr std::int64_t longest_reach = std::int64_t{1} << 22;
 constexpr std::int64_t rows_bytes = 512 * 1024;
 constexpr std::int64_t sums_bytes = 64 * 1024;
 constexpr std::int64_t shortest_piece = 256;
+// Taps that read the same from either end are folded from so many on.
+constexpr std::size_t folded_down_from = 5;
+constexpr std::size_t folded_along_from = 7;
 
 /// One factor, as a set of patches for the real and, where there is one, for the imaginary part of its taps.
 template <class Tap>
 using tap_sets = std::vector<std::vector<tap_group<Tap>>>;
+
+/// Loops and taps of a factor that reads the same from either end.
+template <class T>
+struct symmetric {
+  simd::folded<T> loops;
+  std::int64_t count;
+  std::vector<T> values;  // from the middle to an end
+
+  [[nodiscard]] simd::symmetric_taps<T> taps() const noexcept { return {count, values.data()}; }
+};
 
 /// A pass over a strip: the loop, and the taps that it is given.
 template <class Sample, class Tap, class Sum>
 struct pass {
   simd::kernel<Sample, Tap, Sum> kernel;
   tap_sets<Tap> sets;
+  std::optional<symmetric<Sum>>
+      folded{};  ///< where that is better; `Sample` and `Tap` are `Sum` then
 
   [[nodiscard]] std::int64_t most_rows() const noexcept {
     std::int64_t most = 1;
@@ -58,13 +74,13 @@ struct pass {
   /// samples from row r of the factor's reach on.
   template <class Find>
   void sum(std::size_t set, const Sample** pointers, const Find& find, Sum* to, std::int64_t pitch,
-           std::int64_t cols, bool stream) const {
+           std::int64_t cols, bool stream, const Sample* const* next) const {
     // Sums that are gone on with must not be gone on with twice: what does not fill a kernel is begun anew.
     const std::int64_t whole = sets[set].size() == 1 ? cols : cols / kernel.cols * kernel.cols;
     bool first = true;
     for (const tap_group<Tap>& g : sets[set]) {
       find(g.row, pointers, kernel.rows - 1 + g.rows);
-      compute(g, pointers, to, pitch, whole, first, stream);
+      compute(g, pointers, to, pitch, whole, first, stream, first ? next : nullptr);
       first = false;
     }
     if (whole == cols) return;
@@ -73,14 +89,14 @@ struct pass {
       const std::int64_t count = kernel.rows - 1 + g.rows;
       find(g.row, pointers, count);
       for (std::int64_t r = 0; r < count; ++r) pointers[r] += cols - kernel.cols;
-      compute(g, pointers, to + (cols - kernel.cols), pitch, kernel.cols, first, false);
+      compute(g, pointers, to + (cols - kernel.cols), pitch, kernel.cols, first, false, nullptr);
       first = false;
     }
   }
 
  private:
   void compute(const tap_group<Tap>& g, const Sample* const* pointers, Sum* to, std::int64_t pitch,
-               std::int64_t cols, bool first, bool stream) const {
+               std::int64_t cols, bool first, bool stream, const Sample* const* next) const {
     kernel.compute({.rows = pointers,
                     .out = to,
                     .pitch = pitch,
@@ -90,7 +106,7 @@ struct pass {
                                g.height, g.step, g.values.data()},
                     .first = first,
                     .stream = stream,
-                    .next = nullptr});
+                    .next = next});
   }
 };
 
@@ -131,12 +147,15 @@ class separable final : public detail::runnable {
         exact_(r.filter.facts.factors->error == 0),
         down_(std::move(down)),
         along_(std::move(along)),
-        rows_at_once_(down_.kernel.rows),
+        down_rows_(down_.folded ? down_.folded->loops.rows : down_.kernel.rows),
+        along_rows_(along_.folded ? along_.folded->loops.along_rows : along_.kernel.rows),
+        rows_at_once_(std::max(down_rows_, along_rows_)),
         outside_(outside),
         load_(ring::loader_for(form_.types.in)),
         store_(form_.types.out, form_.overflow),
         tiles_(cut(r)) {
-    const std::int64_t most = rows_at_once_ - 1 + down_.most_rows();
+    const std::int64_t most =
+        down_rows_ - 1 + (down_.folded ? down_.folded->count : down_.most_rows());
     const std::int64_t row_bytes =
         sums(tiles_.most_cols()) * static_cast<std::int64_t>(sizeof(Element));
     const std::int64_t room = std::clamp(rows_bytes / row_bytes, most,
@@ -146,11 +165,15 @@ class separable final : public detail::runnable {
         aligned(static_cast<std::size_t>(std::max(most, rows_at_once_)) * sizeof(const void*));
     down_pitch_ = pitch(sums(tiles_.most_cols()) * parts);
     between_pitch_ = pitch(sums(tiles_.most_cols()) * result_parts);
+    if (along_.folded)
+      blocks_bytes_ = aligned(static_cast<std::size_t>(along_.folded->loops.along_memory +
+                                                       along_rows_ * along_.folded->count) *
+                              sizeof(Sum));
     along_pitch_ = pitch(computed(tiles_.most_cols()) * result_parts);
     tiles_.give_lanes(pointers_bytes_ + ring::bytes(slots_, sums(tiles_.most_cols())) +
                       strip_bytes(between_pitch_) +
                       (Sets == 2 ? Sets * strip_bytes(down_pitch_) : 0) +
-                      Sets * strip_bytes(along_pitch_) +
+                      Sets * strip_bytes(along_pitch_) + blocks_bytes_ +
                       aligned(static_cast<std::size_t>(along_pitch_) * sizeof(Sum)));
   }
 
@@ -182,6 +205,7 @@ class separable final : public detail::runnable {
         if constexpr (Sets == 2) set = reinterpret_cast<Sum*>(take(strip_bytes(down_pitch_)));
       }
       for (Sum*& set : l.along) set = reinterpret_cast<Sum*>(take(strip_bytes(along_pitch_)));
+      l.blocks = reinterpret_cast<Sum*>(take(blocks_bytes_));
       l.results = reinterpret_cast<result*>(memory);
       return [=, this, &out, rows = rows](const tile& t) mutable { compute(t, rows, l, out); };
     });
@@ -195,6 +219,7 @@ class separable final : public detail::runnable {
     Sum* down[Sets] = {};
     Sum* between = nullptr;
     Sum* along[Sets] = {};
+    Sum* blocks = nullptr;  // for blocks with rows and columns exchanged
     result* results = nullptr;
   };
 
@@ -291,19 +316,39 @@ class separable final : public detail::runnable {
 
   void sum_down(ring& rows, std::int64_t first, std::int64_t count, const window& w,
                 const lane& l) const {
-    const std::int64_t top = form_.row.at(first, form_.row.taps - 1);
-    for (std::size_t set = 0; set < Sets; ++set)
-      down_.sum(
-          set, l.down_rows,
-          [&](std::int64_t row, const sample** pointers, std::int64_t needed) {
-            // Rows beyond the last one are computed from the same samples.
-            const std::int64_t there = needed - rows_at_once_ + count;
-            for (std::int64_t r = 0; r < needed; ++r)
-              pointers[r] =
-                  reinterpret_cast<const sample*>(rows[top + row + std::min(r, there - 1)]);
-          },
-          l.down[set] + lead(w, parts) + w.begin * parts, down_pitch(), (w.end - w.begin) * parts,
-          false);
+    for (std::int64_t i = 0; i < count; i += down_rows_) {
+      const std::int64_t top = form_.row.at(first + i, form_.row.taps - 1);
+      const auto find = [&](std::int64_t row, const sample** pointers, std::int64_t needed) {
+        // Rows beyond the last one are computed from the same samples.
+        const std::int64_t there = needed - down_rows_ + std::min(count - i, down_rows_);
+        for (std::int64_t r = 0; r < needed; ++r)
+          pointers[r] = reinterpret_cast<const sample*>(rows[top + row + std::min(r, there - 1)]);
+      };
+      // As many rows of the next strip as are made here: these come from memory meanwhile.
+      const std::int64_t below = top + rows_at_once_ + form_.row.reach() - 1;
+      const sample** next = nullptr;
+      if (rows.in_place(below) && rows.in_place(below + down_rows_ - 1)) {
+        next = l.down_rows + most_pointers_;
+        for (std::int64_t r = 0; r < down_rows_; ++r)
+          next[r] = reinterpret_cast<const sample*>(rows[below + r]);
+      }
+      const std::int64_t at = i * down_pitch() + lead(w, parts) + w.begin * parts;
+      const std::int64_t numbers = (w.end - w.begin) * parts;
+      if constexpr (std::is_same_v<sample, Sum> && std::is_same_v<Tap, Sum>)
+        if (down_.folded) {
+          find(0, l.down_rows, down_rows_ - 1 + down_.folded->count);
+          down_.folded->loops.down({.rows = l.down_rows,
+                                    .out = l.down[0] + at,
+                                    .pitch = down_pitch(),
+                                    .cols = numbers,
+                                    .filter = down_.folded->taps(),
+                                    .stream = false,
+                                    .next = next});
+          continue;
+        }
+      for (std::size_t set = 0; set < Sets; ++set)
+        down_.sum(set, l.down_rows, find, l.down[set] + at, down_pitch(), numbers, false, next);
+    }
     result* row = reinterpret_cast<result*>(l.between + lead(w, result_parts));
     for (std::int64_t i = 0; i < count; ++i, row += between_pitch_ / result_parts) {
       if constexpr (Sets == 2)
@@ -328,28 +373,36 @@ class separable final : public detail::runnable {
                  std::byte* to, const any_view& out) const {
     const auto sum = [&](std::size_t set, Sum* sums, std::int64_t pitch, std::int64_t numbers,
                          std::int64_t row, bool stream) {
-      along_.sum(
-          set, l.along_rows,
-          [&](std::int64_t, const Sum** pointers, std::int64_t needed) {
-            for (std::int64_t r = 0; r < needed; ++r)
-              pointers[r] =
-                  l.between + lead(w, result_parts) + std::min(row + r, count - 1) * between_pitch_;
-          },
-          sums, pitch, numbers, stream);
+      const auto find = [&](std::int64_t, const Sum** pointers, std::int64_t needed) {
+        for (std::int64_t r = 0; r < needed; ++r)
+          pointers[r] =
+              l.between + lead(w, result_parts) + std::min(row + r, count - 1) * between_pitch_;
+      };
+      if (along_.folded) {
+        find(0, l.along_rows, along_rows_);
+        return along_.folded->loops.along({.rows = l.along_rows,
+                                           .out = sums,
+                                           .pitch = pitch,
+                                           .cols = numbers,
+                                           .filter = along_.folded->taps(),
+                                           .stream = stream,
+                                           .next = nullptr},
+                                          l.blocks);
+      }
+      along_.sum(set, l.along_rows, find, sums, pitch, numbers, stream, nullptr);
     };
-    const std::int64_t at_once = along_.kernel.rows;
     const bool in_place = Sets == 1 && form_.types.out == dtype_of<result> && out.step().col == 1 &&
                           count == rows_at_once_ && cols >= cols_at_once();
     if (in_place) {
       const bool past_caches = streams(form_, out);
       auto* const sums = reinterpret_cast<Sum*>(to);
-      for (std::int64_t i = 0; i < count; i += at_once)
+      for (std::int64_t i = 0; i < count; i += along_rows_)
         sum(0, sums + i * out.step().row * result_parts, out.step().row * result_parts,
             cols * result_parts, i, past_caches);
       return;
     }
     for (std::size_t set = 0; set < Sets; ++set)
-      for (std::int64_t i = 0; i < count; i += at_once)
+      for (std::int64_t i = 0; i < count; i += along_rows_)
         sum(set, l.along[set] + i * along_pitch_, along_pitch_, computed(cols) * result_parts, i,
             false);
     for (std::int64_t i = 0; i < count; ++i) {
@@ -380,16 +433,20 @@ class separable final : public detail::runnable {
   bool exact_;
   down_pass down_;
   along_pass along_;
-  std::int64_t rows_at_once_;
-  result outside_;  // sum down a column outside the input
+  std::int64_t down_rows_;  // that each pass makes at once, and
+  std::int64_t along_rows_;
+  std::int64_t rows_at_once_;  // both of them, a strip
+  result outside_;             // sum down a column outside the input
   typename ring::loader load_;
   row_store<result> store_;
   tiles tiles_;
   std::int64_t slots_ = 1;  // rows in the ring
+  std::int64_t most_pointers_ = 1;
   std::size_t pointers_bytes_ = 0;
   std::int64_t down_pitch_ = 0;  // numbers from row to row
   std::int64_t between_pitch_ = 0;
   std::int64_t along_pitch_ = 0;
+  std::size_t blocks_bytes_ = 0;
 };
 
 using made = std::unique_ptr<const detail::runnable>;
@@ -450,6 +507,28 @@ std::vector<tap_group<Tap>> patched(const std::vector<FactorTap>& factor, std::i
   return grouped(placed, step, size);
 }
 
+const simd::folded<float>& folded_loops(float) {
+  return simd::best().f32_folded;
+}
+const simd::folded<double>& folded_loops(double) {
+  return simd::best().f64_folded;
+}
+const simd::folded<std::int32_t>& folded_loops(std::int32_t) {
+  return simd::best().i32_folded;
+}
+
+/// The factor for the loops that fold it, where it has so many taps, no zeros, and reads the same from either end.
+template <class T, class FactorTap>
+std::optional<symmetric<T>> folded(const std::vector<FactorTap>& factor, std::size_t from) {
+  if (factor.size() < from || !std::equal(factor.begin(), factor.end(), factor.rbegin()) ||
+      std::count(factor.begin(), factor.end(), FactorTap{}) > 0)
+    return std::nullopt;
+  symmetric<T> found{folded_loops(T{}), static_cast<std::int64_t>(factor.size()), {}};
+  for (std::size_t n = factor.size() / 2; n < factor.size(); ++n)
+    found.values.push_back(static_cast<T>(factor[n]));
+  return found;
+}
+
 /// The sum down a column that is the border's value all over.
 template <class Result, class Element, class FactorTap>
 Result outside(const detail::normal_form& form, const std::vector<FactorTap>& column) {
@@ -480,8 +559,12 @@ made make_passes(const detail::request& r, const simd::kernel<scalar_of<Element>
   const auto size_for = [](const auto& kernel) {  // the plain loop takes tap by tap
     return kernel.cols == 1 ? patches::of_one_tap : patches::of_any_size;
   };
-  typename both::down_pass down_pass{down, {}};
-  typename both::along_pass along_pass{along, {}};
+  typename both::down_pass down_pass{down, {}, {}};
+  typename both::along_pass along_pass{along, {}, {}};
+  if constexpr (sets == 1 && std::is_same_v<scalar_of<Element>, Sum>) {
+    if (r.form.row.dilation == 1) down_pass.folded = folded<Sum>(factors.first, folded_down_from);
+    if (step == 1) along_pass.folded = folded<Sum>(factors.second, folded_along_from);
+  }
   const auto add = [&](const auto& part) {
     down_pass.sets.push_back(patched<Tap>(factors.first, 1, size_for(down), below, part));
     along_pass.sets.push_back(patched<Tap>(factors.second, step, size_for(along), beside, part));

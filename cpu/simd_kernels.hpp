@@ -11,60 +11,12 @@
 // loads, half of which cross a line of the cache, than products.
 #pragma once
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
 #include "simd.hpp"
-
-#define CONVGPU_INLINE inline __attribute__((always_inline))
-#define CONVGPU_INLINE_LAMBDA __attribute__((always_inline))
+#include "simd_folded.hpp"
+#include "simd_vectors.hpp"
 
 namespace convgpu::cpu::simd {
 namespace {
-
-template <class T>
-struct vector_of {
-  typedef T aligned __attribute__((vector_size(CONVGPU_SIMD_BYTES)));
-  typedef T anywhere
-      __attribute__((vector_size(CONVGPU_SIMD_BYTES), aligned(alignof(T)), may_alias));
-  static constexpr int lanes = CONVGPU_SIMD_BYTES / sizeof(T);
-};
-template <class T>
-constexpr bool is_float = false;
-template <>
-constexpr bool is_float<float> = true;
-template <class T>
-using vector = typename vector_of<T>::aligned;
-template <class T>
-constexpr int lanes = vector_of<T>::lanes;
-
-template <class T>
-CONVGPU_INLINE vector<T> load(const T* from) {
-  return *reinterpret_cast<const typename vector_of<T>::anywhere*>(from);
-}
-template <class T>
-CONVGPU_INLINE void store(T* to, vector<T> v) {
-  *reinterpret_cast<typename vector_of<T>::anywhere*>(to) = v;
-}
-/// Past the caches; `to` is aligned.
-template <class T>
-CONVGPU_INLINE void stream(T* to, vector<T> v) {
-#if defined(__AVX512F__)
-  _mm512_stream_si512(reinterpret_cast<__m512i*>(to), reinterpret_cast<__m512i>(v));
-#elif defined(__AVX__)
-  _mm256_stream_si256(reinterpret_cast<__m256i*>(to), reinterpret_cast<__m256i>(v));
-#elif defined(__SSE2__)
-  _mm_stream_si128(reinterpret_cast<__m128i*>(to), reinterpret_cast<__m128i>(v));
-#else
-  store(to, v);
-#endif
-}
-CONVGPU_INLINE void finish_streams() {
-#if defined(__SSE2__)
-  _mm_sfence();
-#endif
-}
 
 // ---- What a kernel computes with: how vectors of sums stand for outputs.
 
@@ -513,6 +465,9 @@ constexpr kernels these(const char* name) {
       .f64_short_line = {2 * lanes<double>,
                          {1, 2 * rows * lanes<double>, short_line<double, rows>}},
       .f64_long_line = {lanes<double>, {1, rows * lanes<double>, long_line<double, rows>}},
+      .f32_folded = folded_of<float>(),
+      .f64_folded = folded_of<double>(),
+      .i32_folded = folded_of<std::int32_t>(),
       .widen_u8 = widen<std::uint8_t, 0>,
       .widen_i8 = widen<std::int8_t, 0>,
       .widen_u16 = widen<std::uint16_t, 32768>,

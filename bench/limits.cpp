@@ -211,8 +211,9 @@ double together(int threads, int times, const std::function<void(int)>& work) {
 
 /// The rate of `work`, which does `amount` in all threads together.
 rate measure(int threads, double amount, const std::function<void(int)>& work) {
-  constexpr double sample = 0.01;  // seconds
-  constexpr int samples = 15;
+  // Short ones: some of them fall between disturbances.
+  constexpr double sample = 0.003;  // seconds
+  constexpr int samples = 50;
   int times = 1;
   while (times < 1 << 24 && together(threads, times, work) < sample) times *= 2;
   std::vector<double> rates;

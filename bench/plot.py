@@ -110,7 +110,8 @@ def finish(figure, axes, path, heading, note, columns=5):
 
 
 def speed(table, path, heading, note, panels):
-    panels = [(lines, *words) for lines, *words in ((series(table, p), *w) for p, *w in panels) if lines]
+    panels = [(lines, *words) for lines, *words in ((series(table, p), *w) for p, *w in panels)
+              if len(lines.get(None, [])) > 1]
     if not panels:
         return
     figure, axes = plt.subplots(1, len(panels), figsize=(0.6 + 4.1 * len(panels), 5), squeeze=False)

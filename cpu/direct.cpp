@@ -2,9 +2,9 @@
 // cpu/direct: direct summation.
 //
 // The filter is taken apart into patches, rectangles of taps that are not zero: zeros cost nothing, and what is not
-// finite does not get out of windows that have a zero there. Patches of one height, within some rows of the filter,
-// make a group; the sums of a strip of rows go through the groups one after the other. Each output is thus summed
-// in one order, so that neither tiles nor threads change a bit.
+// finite does not get out of windows that have a zero there. Patches within some rows of the filter make a group;
+// the sums of a strip of rows go through the groups one after the other. Each output is thus summed in one order,
+// so that neither tiles nor threads change a bit.
 
 #include <algorithm>
 #include <bit>

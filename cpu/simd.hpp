@@ -17,13 +17,18 @@ constexpr std::size_t alignment = 64;
 
 /// A rectangle of taps of a filter, none of which is zero.
 struct patch {
-  std::int64_t row;    ///< of its first taps
-  std::int64_t col;    ///< how far to the right of an output the samples of its first column lie
-  std::int64_t width;  ///< columns
-  std::int64_t tap;    ///< index of its first tap; column follows column
+  std::int64_t row;  ///< of its first taps
+  std::int64_t col;  ///< how far to the right of an output the samples of its first column lie
+  std::int64_t height;
+  std::int64_t width;
+  std::int64_t tap;  ///< index of its first tap; column follows column
 };
 
-/// Patches of one height.
+/// Rows of patches that may go together though they have different heights: with so many, a patch has as many
+/// products as lines of the cache to load.
+constexpr std::size_t highest_mixed = 4;
+
+/// Patches of one height; or of several, up to `highest_mixed`, and `height` is 0.
 template <class Tap>
 struct taps {
   const patch* patches;

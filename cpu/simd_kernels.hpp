@@ -255,12 +255,20 @@ struct any_size {
   std::int64_t step;
 };
 
-/// Patches of `Height` rows; of 0: of so many as they have, which is not less than `Rows`.
+/// Patches of `Height` rows; of 0: of so many as they have, which is not less than `Rows`; below: of one to four.
 template <class With, int Height, int Rows, int Vectors, class Lines>
 CONVGPU_INLINE void add_patch(vector<typename With::sum> (&sums)[Rows][Vectors], const Lines& rows,
                               const taps<typename With::tap>& filter, const patch& p) {
   const typename With::tap* const h = filter.values + p.tap;
-  if constexpr (Height > 0) {
+  if constexpr (Height < 0) {
+    static_assert(highest_mixed == 4);
+    switch (p.height) {
+      case 1: return add_patch<With, 1>(sums, rows, filter, p);
+      case 2: return add_patch<With, 2>(sums, rows, filter, p);
+      case 3: return add_patch<With, 3>(sums, rows, filter, p);
+      default: return add_patch<With, 4>(sums, rows, filter, p);
+    }
+  } else if constexpr (Height > 0) {
     // Square ones have no loops left.
     constexpr int end = Height + Rows - 1;
     if constexpr (With::in_registers && Height % 2 == 1 && Height > 1) {
@@ -355,6 +363,7 @@ template <class With, int Rows, int Vectors>
 void strip_of(const strip<typename With::sample, typename With::tap, typename With::sum>& s) {
   static_assert(Rows <= 8);
   switch (s.filter.height) {
+    case 0: return compute_strip<With, -1, Rows, Vectors>(s);
     case 1: return compute_strip<With, 1, Rows, Vectors>(s);
     case 2: return compute_strip<With, 2, Rows, Vectors>(s);
     case 3: return compute_strip<With, 3, Rows, Vectors>(s);

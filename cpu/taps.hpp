@@ -6,6 +6,7 @@
 #include <convgpu/detail/arithmetic.hpp>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -17,7 +18,7 @@ namespace convgpu::cpu {
 // Rows of a filter that are worked off together, so that no more rows of x̃ have to be there at a time.
 inline constexpr std::int64_t rows_of_a_group = 64;
 
-/// Patches of one height, with their taps.
+/// Patches of one height, or, with `height` 0, of several small ones, with their taps.
 template <class Tap>
 struct tap_group {
   std::int64_t row = 0;   // of the filter, from which on those of its patches count
@@ -38,30 +39,58 @@ struct placed_tap {
 /// How many taps a patch may have.
 enum class patches : std::uint8_t { of_one_tap, of_one_column, of_any_size };
 
+/// Taps below one another in a column, all that there are without a gap.
+struct tap_run {
+  std::size_t first;
+  std::size_t count;
+};
+
+template <class Tap>
+std::vector<tap_run> runs_of(const std::vector<placed_tap<Tap>>& taps, bool single) {
+  std::vector<tap_run> runs;
+  for (std::size_t t = 0; t < taps.size(); ++t) {
+    const bool goes_on = t > 0 && !single && taps[t].col == taps[t - 1].col &&
+                         taps[t].row == taps[t - 1].row + 1 && taps[t].row % rows_of_a_group != 0;
+    if (goes_on) ++runs.back().count;
+    else runs.push_back({t, 1});
+  }
+  return runs;
+}
+
 /// Groups of taps that are given column after column; `step` is that between columns of a patch.
 template <class Tap>
 std::vector<tap_group<Tap>> grouped(const std::vector<placed_tap<Tap>>& taps, std::int64_t step,
                                     patches size) {
-  std::map<std::pair<std::int64_t, std::int64_t>, tap_group<Tap>> found;  // by rows and height
-  for (std::size_t t = 0; t < taps.size();) {
-    const std::int64_t chunk = taps[t].row / rows_of_a_group;
-    std::size_t end = t + 1;
-    while (size != patches::of_one_tap && end < taps.size() && taps[end].col == taps[t].col &&
-           taps[end].row == taps[end - 1].row + 1 && taps[end].row / rows_of_a_group == chunk)
-      ++end;
-    const auto height = static_cast<std::int64_t>(end - t);
-    tap_group<Tap>& g = found[{chunk, height}];
-    g.row = chunk * rows_of_a_group;
-    g.height = height;
-    g.step = step;
-    const std::int64_t row = taps[t].row - g.row;
-    g.rows = std::max(g.rows, row + height);
-    const bool widens = size == patches::of_any_size && !g.patches.empty() &&
-                        g.patches.back().row == row &&
-                        g.patches.back().col + g.patches.back().width * step == taps[t].col;
-    if (widens) ++g.patches.back().width;
-    else g.patches.push_back({row, taps[t].col, 1, static_cast<std::int64_t>(g.values.size())});
-    for (; t < end; ++t) g.values.push_back(taps[t].value);
+  const std::vector<tap_run> runs = runs_of(taps, size == patches::of_one_tap);
+  const auto chunk_of = [&](const tap_run& run) { return taps[run.first].row / rows_of_a_group; };
+  std::map<std::int64_t, std::set<std::size_t>> heights;  // by chunk of rows
+  for (const tap_run& run : runs) heights[chunk_of(run)].insert(run.count);
+
+  std::map<std::pair<std::int64_t, std::int64_t>, tap_group<Tap>> found;  // by chunk and height
+  for (const tap_run& run : runs) {
+    // Different heights go together, in small pieces; all of a column's do not, as then its taps leave registers.
+    const bool mixed = size == patches::of_any_size && heights[chunk_of(run)].size() > 1;
+    const std::size_t most = mixed ? simd::highest_mixed : run.count;
+    for (std::size_t t = run.first; t < run.first + run.count;) {
+      const std::size_t count = std::min(most, run.first + run.count - t);
+      const auto height = static_cast<std::int64_t>(count);
+      tap_group<Tap>& g = found[{chunk_of(run), mixed ? 0 : height}];
+      g.row = chunk_of(run) * rows_of_a_group;
+      g.height = mixed ? 0 : height;
+      g.step = step;
+      const std::int64_t row = taps[t].row - g.row;
+      g.rows = std::max(g.rows, row + height);
+      const auto widens = [&](const simd::patch& last) {
+        return last.row == row && last.height == height &&
+               last.col + last.width * step == taps[t].col;
+      };
+      if (size == patches::of_any_size && !g.patches.empty() && widens(g.patches.back()))
+        ++g.patches.back().width;
+      else
+        g.patches.push_back(
+            {row, taps[t].col, height, 1, static_cast<std::int64_t>(g.values.size())});
+      for (const std::size_t end = t + count; t < end; ++t) g.values.push_back(taps[t].value);
+    }
   }
   std::vector<tap_group<Tap>> groups;
   std::map<std::int64_t, std::int64_t> rows;  // all groups that begin together need the same ones

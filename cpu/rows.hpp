@@ -123,14 +123,15 @@ class row_ring {
         in_(in) {}
 
   /// From now on rows are those of this plane, from sample `first` of x̃ on, `count` of them. There is memory for
-  /// `beyond` more, which may be read, but holds anything.
-  void begin(std::int64_t plane, std::int64_t first, std::int64_t count,
-             std::int64_t beyond = 0) noexcept {
+  /// `beyond` more, which may be read, but holds anything. Rows in place are not for those who read them in an order
+  /// in which they displace one another.
+  void begin(std::int64_t plane, std::int64_t first, std::int64_t count, std::int64_t beyond = 0,
+             bool may_be_in_place = true) noexcept {
     plane_ = plane;
     first_ = first;
     count_ = count;
-    in_place_ = form_.types.in == dtype_of<Element> && in_.step().col == 1 && first >= 0 &&
-                first + count + beyond <= form_.col.in;
+    in_place_ = may_be_in_place && form_.types.in == dtype_of<Element> && in_.step().col == 1 &&
+                first >= 0 && first + count + beyond <= form_.col.in;
     std::fill_n(held_, mask_ + 1, nothing);
   }
 

@@ -14,6 +14,7 @@
 #include <convgpu/detail/separable.hpp>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -34,8 +35,8 @@ using namespace detail;  // numbers: what both backends compute with
 // Samples that a factor may reach over, for sums of a strip to be held.
 constexpr std::int64_t longest_reach = std::int64_t{1} << 22;
 // What the rows of x̃ under a strip, and the sums of one, may take of the second-level cache.
-constexpr std::int64_t rows_bytes = 512 * 1024;
-constexpr std::int64_t sums_bytes = 64 * 1024;
+constexpr std::int64_t rows_bytes = 768 * 1024;
+constexpr std::int64_t sums_bytes = 128 * 1024;
 constexpr std::int64_t shortest_piece = 256;
 // Taps that read the same from either end are folded from so many on.
 constexpr std::size_t folded_down_from = 5;
@@ -161,8 +162,9 @@ class separable final : public detail::runnable {
     const std::int64_t room = std::clamp(rows_bytes / row_bytes, most,
                                          std::max(most, rows_at_once_ - 1 + form_.row.reach()));
     slots_ = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(room)));
+    most_pointers_ = std::max(most, rows_at_once_);
     pointers_bytes_ =
-        aligned(static_cast<std::size_t>(std::max(most, rows_at_once_)) * sizeof(const void*));
+        aligned(static_cast<std::size_t>(most_pointers_ + down_rows_) * sizeof(const void*));
     down_pitch_ = pitch(sums(tiles_.most_cols()) * parts);
     between_pitch_ = pitch(sums(tiles_.most_cols()) * result_parts);
     if (along_.folded)
@@ -207,7 +209,9 @@ class separable final : public detail::runnable {
       for (Sum*& set : l.along) set = reinterpret_cast<Sum*>(take(strip_bytes(along_pitch_)));
       l.blocks = reinterpret_cast<Sum*>(take(blocks_bytes_));
       l.results = reinterpret_cast<result*>(memory);
-      return [=, this, &out, rows = rows](const tile& t) mutable { compute(t, rows, l, out); };
+      return [=, this, &in, &out, rows = rows](const tile& t) mutable {
+        compute(t, rows, l, displace(in.step().row), out);
+      };
     });
   }
 
@@ -265,10 +269,20 @@ class separable final : public detail::runnable {
     return static_cast<std::size_t>(pitch * rows_at_once_) * sizeof(Sum);
   }
 
-  void compute(const tile& t, ring& rows, const lane& l, const any_view& out) const {
+  /// Whether rows so far apart would displace one another from a first-level cache before they are read on: those of
+  /// a strip, in a cache whose ways are of 4 KiB.
+  [[nodiscard]] bool displace(std::int64_t row_step) const noexcept {
+    constexpr std::int64_t way = 4096;
+    constexpr std::int64_t ways = 8;
+    const std::int64_t bytes = row_step * static_cast<std::int64_t>(sizeof(Element));
+    return ways * way / std::gcd(bytes, way) < down_rows_ - 1 + down_.most_rows();
+  }
+
+  void compute(const tile& t, ring& rows, const lane& l, bool displaced,
+               const any_view& out) const {
     const std::int64_t cols = t.cols.last - t.cols.first;
     const window w = look(t);
-    rows.begin(t.plane, w.first + w.begin, w.end - w.begin);
+    rows.begin(t.plane, w.first + w.begin, w.end - w.begin, 0, !displaced);
     const std::int64_t height = t.rows.last - t.rows.first;
     for (std::int64_t i = t.rows.first; i < t.rows.last; i += rows_at_once_) {
       // The last strip begins earlier, where it can: what is computed once more comes out the same.
@@ -371,50 +385,67 @@ class separable final : public detail::runnable {
 
   void sum_along(std::int64_t cols, std::int64_t count, const window& w, const lane& l,
                  std::byte* to, const any_view& out) const {
-    const auto sum = [&](std::size_t set, Sum* sums, std::int64_t pitch, std::int64_t numbers,
-                         std::int64_t row, bool stream) {
+    // `number` sums of a set, from column `begin` of the tile on.
+    const auto sum = [&](std::size_t set, std::int64_t begin, Sum* sums, std::int64_t pitch,
+                         std::int64_t number, std::int64_t row, bool stream) {
       const auto find = [&](std::int64_t, const Sum** pointers, std::int64_t needed) {
         for (std::int64_t r = 0; r < needed; ++r)
-          pointers[r] =
-              l.between + lead(w, result_parts) + std::min(row + r, count - 1) * between_pitch_;
+          pointers[r] = l.between + lead(w, result_parts) + begin * result_parts +
+                        std::min(row + r, count - 1) * between_pitch_;
       };
       if (along_.folded) {
         find(0, l.along_rows, along_rows_);
         return along_.folded->loops.along({.rows = l.along_rows,
                                            .out = sums,
                                            .pitch = pitch,
-                                           .cols = numbers,
+                                           .cols = number * result_parts,
                                            .filter = along_.folded->taps(),
                                            .stream = stream,
                                            .next = nullptr},
                                           l.blocks);
       }
-      along_.sum(set, l.along_rows, find, sums, pitch, numbers, stream, nullptr);
+      along_.sum(set, l.along_rows, find, sums, pitch, number * result_parts, stream, nullptr);
     };
     const bool in_place = Sets == 1 && form_.types.out == dtype_of<result> && out.step().col == 1 &&
                           count == rows_at_once_ && cols >= cols_at_once();
-    if (in_place) {
-      const bool past_caches = streams(form_, out);
-      auto* const sums = reinterpret_cast<Sum*>(to);
+    if (in_place && !streams(form_, out)) {
+      const std::int64_t pitch = out.step().row * result_parts;
       for (std::int64_t i = 0; i < count; i += along_rows_)
-        sum(0, sums + i * out.step().row * result_parts, out.step().row * result_parts,
-            cols * result_parts, i, past_caches);
+        sum(0, 0, reinterpret_cast<Sum*>(to) + i * pitch, pitch, cols, i, false);
       return;
     }
-    for (std::size_t set = 0; set < Sets; ++set)
+    detail::range streamed{};  // whole lines of the cache
+    if (in_place) {
+      const auto element = static_cast<std::int64_t>(sizeof(result));
+      const auto line = static_cast<std::int64_t>(alignment);
+      const auto place = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to));
+      const std::int64_t first = (line - place % line) % line / element;
+      streamed = {first, first + (cols - first) / cols_at_once() * cols_at_once()};
+      const std::int64_t pitch = out.step().row * result_parts;
       for (std::int64_t i = 0; i < count; i += along_rows_)
-        sum(set, l.along[set] + i * along_pitch_, along_pitch_, computed(cols) * result_parts, i,
-            false);
-    for (std::int64_t i = 0; i < count; ++i) {
-      const auto* row = reinterpret_cast<const result*>(l.along[0] + i * along_pitch_);
-      if constexpr (Sets == 2) {
-        put_together<result_parts>(i * along_pitch_, cols, l.results, l.along);
-        row = l.results;
-      }
-      store_(row, cols,
-             to + i * out.step().row * static_cast<std::int64_t>(size_of(form_.types.out)),
-             out.step().col);
+        sum(0, first, reinterpret_cast<Sum*>(to) + i * pitch + first * result_parts, pitch,
+            streamed.last - first, i, true);
     }
+    // What is left, or all: from `begin` on, of which `wanted` are stored.
+    const auto stored = [&](std::int64_t begin, detail::range wanted, std::int64_t number) {
+      for (std::size_t set = 0; set < Sets; ++set)
+        for (std::int64_t i = 0; i < count; i += along_rows_)
+          sum(set, begin, l.along[set] + i * along_pitch_, along_pitch_, number, i, false);
+      for (std::int64_t i = 0; i < count; ++i) {
+        const auto* row = reinterpret_cast<const result*>(l.along[0] + i * along_pitch_);
+        if constexpr (Sets == 2) {
+          put_together<result_parts>(i * along_pitch_, number, l.results, l.along);
+          row = l.results;
+        }
+        store_(row + (wanted.first - begin), wanted.last - wanted.first,
+               to + (i * out.step().row + wanted.first * out.step().col) *
+                        static_cast<std::int64_t>(size_of(form_.types.out)),
+               out.step().col);
+      }
+    };
+    if (!in_place) return stored(0, {0, cols}, computed(cols));
+    if (streamed.first > 0) stored(0, {0, streamed.first}, cols_at_once());
+    if (streamed.last < cols) stored(cols - cols_at_once(), {streamed.last, cols}, cols_at_once());
   }
 
   /// Complex sums from those with the real and with the imaginary parts of the taps, of samples in so many parts.

@@ -104,8 +104,8 @@ struct symmetric_strip {
   std::ptrdiff_t pitch;
   std::int64_t cols;
   symmetric_taps<T> filter;
-  bool stream;
-  const T* const* next;  ///< as in `strip`; of `down` alone
+  bool stream;           ///< as in `strip`; for `along` alone
+  const T* const* next;  ///< as in `strip`; for `down` alone
 };
 
 /// Loops for taps that read the same from either end, without gaps.

@@ -22,7 +22,7 @@ CONVGPU_INLINE void add_pairs(vector<T> (&sums)[Rows], vector<T> (&upper)[Rows],
     constexpr int first = (Rows - Step) % Rows;  // of the upper window
     upper[first] = rows(top);
     lower[(Step + Rows - 1) % Rows] = rows(bottom);
-    const vector<T> tap = vector<T>{} + *h;
+    const T tap = *h;
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i)
       sums[i] = sums[i] + tap * (upper[(first + i) % Rows] + lower[(Step + i) % Rows]);
@@ -41,7 +41,7 @@ CONVGPU_INLINE void folded_sums(vector<T> (&sums)[Rows], const Lines& rows,
   std::int64_t top = middle - 1;
   const std::int64_t bottom = filter.count - 1 - top;
   if (filter.count % 2 == 1) {
-    const vector<T> tap = vector<T>{} + *h++;
+    const T tap = *h++;
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {
       const vector<T> x = rows(middle + i);
@@ -130,14 +130,10 @@ template <class T, int Rows>
 void folded_along(const symmetric_strip<T>& s, T* memory) {
   constexpr int n = lanes<T>;
   static_assert(n % Rows == 0);
-  constexpr std::int64_t alignment = CONVGPU_SIMD_BYTES / sizeof(T);
-  const auto place =
-      static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(s.out) / sizeof(T) % alignment);
-  const std::int64_t lead = s.stream ? (alignment - place) % alignment : 0;
   std::int64_t held = 0;   // column that the memory begins with
   std::int64_t until = 0;  // one past the last column there
-  for (std::int64_t at = lead > 0 ? lead - n : 0; at < s.cols; at += n) {
-    const std::int64_t j = at < 0 ? 0 : at + n > s.cols ? s.cols - n : at;
+  for (std::int64_t at = 0; at < s.cols; at += n) {
+    const std::int64_t j = at + n > s.cols ? s.cols - n : at;
     if (j + n + s.filter.count - 1 > until) {
       // What the memory has of these columns moves to its beginning.
       const std::int64_t kept = until > j ? until - j : 0;
@@ -166,7 +162,7 @@ void folded_along(const symmetric_strip<T>& s, T* memory) {
       for (int i = 0; i < Rows; ++i) block[c + i] = sums[i];
     }
     transpose<T>(block);
-    if (s.stream && j == at)
+    if (s.stream)
       for (int i = 0; i < n; ++i) stream(s.out + i * s.pitch + j, block[i]);
     else
       for (int i = 0; i < n; ++i) store(s.out + i * s.pitch + j, block[i]);

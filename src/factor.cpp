@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <convgpu/error.hpp>
 #include <limits>
 #include <numeric>
+#include <string>
 #include <type_traits>
 
 namespace convgpu::detail {
@@ -208,7 +210,77 @@ std::optional<rank_one> factor_nearly(const std::vector<Tap>& taps, extent size)
   return result;
 }
 
+[[noreturn]] void fail_to_hold(std::size_t k, std::size_t l, const char* type) {
+  throw invalid_problem("column, row: the product of tap " + std::to_string(k) + " and tap " +
+                        std::to_string(l) + " is out of range; allowed: products that fit into " +
+                        type);
+}
+
+std::int32_t held(std::int32_t a, std::int32_t b, std::size_t k, std::size_t l) {
+  std::int32_t product = 0;
+  if (__builtin_mul_overflow(a, b, &product)) fail_to_hold(k, l, "i32");
+  return product;
+}
+template <class Tap>  // double or complex<double>
+Tap held(Tap a, Tap b, std::size_t k, std::size_t l) {
+  const Tap product = a * b;
+  if (!std::isfinite(std::abs(product))) fail_to_hold(k, l, "f64");
+  return product;
+}
+
+/// What the product of two taps lost to rounding, at most.
+double lost(std::int32_t, std::int32_t, std::int32_t) {
+  return 0;
+}
+double lost(double a, double b, double product) {
+  const double off = std::abs(std::fma(a, b, -product));
+  // The difference itself is rounded where the product is among the smallest numbers.
+  return std::abs(product) < 0x1p-900 ? off + std::numeric_limits<double>::denorm_min() : off;
+}
+double lost(std::complex<double>, std::complex<double>, std::complex<double> product) {
+  return std::abs(product) * 4 * std::numeric_limits<double>::epsilon() +
+         4 * std::numeric_limits<double>::denorm_min();
+}
+
+template <class Tap>
+given_product multiplied(const std::vector<Tap>& column, const std::vector<Tap>& row) {
+  std::vector<Tap> taps;
+  taps.reserve(column.size() * row.size());
+  double error = 0;
+  double error_sum = 0;
+  double sum = 0;
+  bool has_factors = column.size() > 1 && row.size() > 1;
+  for (std::size_t k = 0; k < column.size(); ++k)
+    for (std::size_t l = 0; l < row.size(); ++l) {
+      const Tap tap = held(column[k], row[l], k, l);
+      taps.push_back(tap);
+      // Where a product is too small to be held, the filter has a zero that the factors have not.
+      has_factors = has_factors && (tap == Tap{}) == (column[k] == Tap{} || row[l] == Tap{});
+      if (tap == Tap{}) continue;
+      const double off = lost(column[k], row[l], tap);
+      error = std::max(error, off / magnitude(tap));
+      error_sum += off;
+      sum += magnitude(tap);
+    }
+  given_product found{std::move(taps), std::nullopt};
+  if (!has_factors || sum == 0 || std::isinf(sum)) return found;
+  product_of<Tap> factors{column, row};
+  if constexpr (!std::is_same_v<Tap, std::int32_t>) balance(factors);
+  found.factors = with_counts(std::move(factors));
+  found.factors->error = error;
+  found.factors->error_norm1 = error_sum / sum;
+  return found;
+}
+
 }  // namespace
+
+given_product multiply(const tap_values& column, const tap_values& row) {
+  return std::visit(
+      [&]<class Tap>(const std::vector<Tap>& taps) {
+        return multiplied(taps, std::get<std::vector<Tap>>(row));
+      },
+      column);
+}
 
 std::optional<rank_one> factor(const tap_values& taps, extent size) {
   if (size.rows == 1 || size.cols == 1) return std::nullopt;

@@ -14,4 +14,12 @@ constexpr double worst_factor_error = 0.01;
 /// rank.
 [[nodiscard]] std::optional<rank_one> factor(const tap_values& taps, extent size);
 
+/// The product of a column and a row that are given, in a type that holds its taps, and what `factor` would find
+/// for it if it were told. \throws invalid_problem for a tap that the type does not hold.
+struct given_product {
+  tap_values taps;
+  std::optional<rank_one> factors;
+};
+[[nodiscard]] given_product multiply(const tap_values& column, const tap_values& row);
+
 }  // namespace convgpu::detail

@@ -4,7 +4,10 @@
 #include <cmath>
 #include <convgpu/error.hpp>
 #include <limits>
+#include <string>
 #include <type_traits>
+#include <utility>
+#include <variant>
 
 #include "factor.hpp"
 #include "problem.hpp"
@@ -68,51 +71,77 @@ bool is_finite(std::complex<double> tap) {
   return is_finite(tap.real()) && is_finite(tap.imag());
 }
 
+/// The taps of a view, flipped and conjugated where the operation wants it; `size` and `name` are its own.
 template <class T>
-filter_taps read(const problem& p, const any_const_view& filter) {
+auto read(const problem& p, const any_const_view& filter, extent size, const std::string& name) {
   using tap = decltype(widen(T{}));
   const bool flip = p.op == operation::correlation;
-  const auto [rows, cols] = p.filter;
+  const auto [rows, cols] = size;
   const auto* data = static_cast<const T*>(filter.data());
-  std::vector<tap> values(static_cast<std::size_t>(p.filter.count()));
-  filter_facts facts;
+  std::vector<tap> values(static_cast<std::size_t>(size.count()));
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < cols; ++c) {
       tap value = widen(data[r * filter.step().row + c * filter.step().col]);
       if (!is_finite(value))
-        throw invalid_problem("filter: the tap in row " + std::to_string(r) + ", column " +
+        throw invalid_problem(name + ": the tap in row " + std::to_string(r) + ", column " +
                               std::to_string(c) + " is NaN or infinite; allowed: finite taps");
       if constexpr (std::is_same_v<tap, std::complex<double>>)
         if (flip && p.conjugate) value = std::conj(value);
-      count(facts, value);
       const std::int64_t at = flip ? (rows - 1 - r) * cols + (cols - 1 - c) : r * cols + c;
       values[static_cast<std::size_t>(at)] = value;
     }
   }
-  filter_taps taps{.size = p.filter, .values = std::move(values), .facts = facts};
-  taps.facts.factors = factor(taps.values, taps.size);
-  return taps;
+  return values;
+}
+
+tap_values read_values(const problem& p, const any_const_view& filter, extent size,
+                       const std::string& name) {
+  switch (filter.type()) {
+    case dtype::u8: return read<std::uint8_t>(p, filter, size, name);
+    case dtype::i8: return read<std::int8_t>(p, filter, size, name);
+    case dtype::u16: return read<std::uint16_t>(p, filter, size, name);
+    case dtype::i16: return read<std::int16_t>(p, filter, size, name);
+    case dtype::i32: return read<std::int32_t>(p, filter, size, name);
+    case dtype::f16: return read<f16>(p, filter, size, name);
+    case dtype::bf16: return read<bf16>(p, filter, size, name);
+    case dtype::f32: return read<float>(p, filter, size, name);
+    case dtype::f64: return read<double>(p, filter, size, name);
+    case dtype::cf32: return read<std::complex<float>>(p, filter, size, name);
+    case dtype::cf64: return read<std::complex<double>>(p, filter, size, name);
+    case dtype::i64:
+    case dtype::deduced: break;  // not in the table of types: `normalise` has refused it
+  }
+  return {};
+}
+
+filter_facts facts_of(const tap_values& values) {
+  filter_facts facts;
+  std::visit(
+      [&](const auto& taps) {
+        for (const auto& tap : taps) count(facts, tap);
+      },
+      values);
+  return facts;
 }
 
 }  // namespace
 
 filter_taps read_taps(const problem& p, const any_const_view& filter) {
-  switch (filter.type()) {
-    case dtype::u8: return read<std::uint8_t>(p, filter);
-    case dtype::i8: return read<std::int8_t>(p, filter);
-    case dtype::u16: return read<std::uint16_t>(p, filter);
-    case dtype::i16: return read<std::int16_t>(p, filter);
-    case dtype::i32: return read<std::int32_t>(p, filter);
-    case dtype::f16: return read<f16>(p, filter);
-    case dtype::bf16: return read<bf16>(p, filter);
-    case dtype::f32: return read<float>(p, filter);
-    case dtype::f64: return read<double>(p, filter);
-    case dtype::cf32: return read<std::complex<float>>(p, filter);
-    case dtype::cf64: return read<std::complex<double>>(p, filter);
-    case dtype::i64:
-    case dtype::deduced: break;  // not in the table of types: `normalise` has refused it
-  }
-  return {};
+  filter_taps taps{
+      .size = p.filter, .values = read_values(p, filter, p.filter, "filter"), .facts = {}};
+  taps.facts = facts_of(taps.values);
+  taps.facts.factors = factor(taps.values, taps.size);
+  return taps;
+}
+
+filter_taps read_factors(const problem& p, const any_const_view& column,
+                         const any_const_view& row) {
+  given_product product = multiply(read_values(p, column, extent(p.filter.rows), "column"),
+                                   read_values(p, row, extent(p.filter.cols), "row"));
+  filter_taps taps{.size = p.filter, .values = std::move(product.taps), .facts = {}};
+  taps.facts = facts_of(taps.values);
+  taps.facts.factors = std::move(product.factors);
+  return taps;
 }
 
 }  // namespace convgpu::detail

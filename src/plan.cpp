@@ -91,6 +91,14 @@ void settle_type(dtype& member, dtype type, const std::string& name) {
          [](dtype t) { return std::string(to_string(t)); });
 }
 
+/// The problem with the types that its filter's tells.
+problem with_filter_type(problem p, dtype type) {
+  settle_type(p.types.filter, type, "types.filter");
+  if (p.types.in == dtype::deduced) p.types.in = p.types.filter;
+  if (p.types.out == dtype::deduced) p.types.out = default_out(p.types.in, p.types.filter);
+  return p;
+}
+
 /// The problem with all that its filter tells.
 problem with_filter(problem p, const any_const_view& filter) {
   // Taken for one row, a forgotten shape would go unnoticed.
@@ -100,10 +108,32 @@ problem with_filter(problem p, const any_const_view& filter) {
         " elements without rows and columns, for an image; allowed: a view of them, "
         "or problem::filter said");
   settle_extent(p.filter, filter, 1, "filter");
-  settle_type(p.types.filter, filter.type(), "types.filter");
-  if (p.types.in == dtype::deduced) p.types.in = p.types.filter;
-  if (p.types.out == dtype::deduced) p.types.out = default_out(p.types.in, p.types.filter);
-  return p;
+  return with_filter_type(p, filter.type());
+}
+
+/// One factor of a filter as a row of taps.
+any_const_view as_row(const any_const_view& factor, const std::string& name) {
+  if (factor.shapeless()) return factor;
+  const auto [rows, cols] = factor.size();
+  if ((rows != 1 && cols != 1) || factor.planes() != 1)
+    throw invalid_problem(
+        name + ": taps of " + to_text(factor.size()) +
+        (factor.planes() == 1 ? "" : " x " + std::to_string(factor.planes()) + " planes") +
+        "; allowed: one row or one column of them");
+  const std::int64_t step = cols == 1 ? factor.step().row : factor.step().col;
+  return {factor.data(),           factor.type(), extent(factor.size().count()), 1,
+          {.row = 0, .col = step}, factor.where()};
+}
+
+/// The problem with all that the factors of its filter tell.
+problem with_factors(problem p, const any_const_view& column, const any_const_view& row) {
+  if (row.type() != column.type())
+    throw invalid_problem("row: elements of " + std::string(to_string(row.type())) +
+                          "; allowed: those of the column, " +
+                          std::string(to_string(column.type())));
+  settle(p.filter, said(p.filter), extent(column.size().count(), row.size().count()), "filter",
+         [](extent e) { return to_text(e); });
+  return with_filter_type(p, column.type());
 }
 
 }  // namespace
@@ -117,6 +147,14 @@ class plan_state {
         form_(normalise(problem_)),
         taps_(read_taps(problem_, checked(filter, {"filter", problem_.types.filter, problem_.filter,
                                                    1, memory::host}))),
+        choice_(choose(form_, taps_, how_)) {}
+  plan_state(const problem& p, const any_const_view& column, const any_const_view& row,
+             const options& how)
+      : problem_(with_factors(p, as_row(column, "column"), as_row(row, "row"))),
+        how_(how),
+        form_(normalise(problem_)),
+        taps_(read_factors(problem_, factor("column", column, problem_.filter.rows),
+                           factor("row", row, problem_.filter.cols))),
         choice_(choose(form_, taps_, how_)) {}
 
   [[nodiscard]] const problem& the_problem() const noexcept { return problem_; }
@@ -159,6 +197,12 @@ class plan_state {
   }
 
  private:
+  [[nodiscard]] any_const_view factor(const char* name, const any_const_view& taps,
+                                      std::int64_t count) const {
+    return checked(as_row(taps, name),
+                   {name, problem_.types.filter, extent(count), 1, memory::host});
+  }
+
   problem problem_;
   options how_;
   normal_form form_;
@@ -167,12 +211,15 @@ class plan_state {
   mutable workspace_pool pool_;
 };
 
-problem complete(problem p, operation op, const any_const_view& in, const any_const_view& filter,
-                 dtype out) {
+namespace {
+
+/// The problem with all that input and output tell, for a filter of so many rows.
+problem with_data(problem p, operation op, const any_const_view& in, std::int64_t filter_rows,
+                  dtype out) {
   if (op == operation::convolution && p.op == operation::correlation)
     throw invalid_problem("op: correlation, given to convolve; allowed: correlate, or a plan");
   p.op = op;
-  if (in.shapeless() && !said(p.in) && (p.filter.rows > 1 || filter.size().rows > 1))
+  if (in.shapeless() && !said(p.in) && (p.filter.rows > 1 || filter_rows > 1))
     throw invalid_problem(
         "in: " + std::to_string(in.size().count()) +
         " elements without rows and columns, for a filter of several rows; allowed: a "
@@ -183,7 +230,14 @@ problem complete(problem p, operation op, const any_const_view& in, const any_co
   settle_extent(p.in, in, p.planes, "in");
   settle_type(p.types.in, in.type(), "types.in");
   settle_type(p.types.out, out, "types.out");
-  return with_filter(p, filter);
+  return p;
+}
+
+}  // namespace
+
+problem complete(problem p, operation op, const any_const_view& in, const any_const_view& filter,
+                 dtype out) {
+  return with_filter(with_data(p, op, in, filter.size().rows, out), filter);
 }
 
 }  // namespace detail
@@ -191,6 +245,12 @@ problem complete(problem p, operation op, const any_const_view& in, const any_co
 plan::plan(const convgpu::problem& p, const any_const_view& filter, const options& how) {
   const detail::default_floating_point environment;
   state_ = std::make_shared<const detail::plan_state>(p, filter, how);
+}
+
+plan::plan(const convgpu::problem& p, const any_const_view& column, const any_const_view& row,
+           const options& how) {
+  const detail::default_floating_point environment;
+  state_ = std::make_shared<const detail::plan_state>(p, column, row, how);
 }
 
 plan::plan(const plan&) noexcept = default;
@@ -204,6 +264,10 @@ void plan::run(const any_const_view& in, const any_view& out, convgpu::stream on
 
 void plan::set_filter(const any_const_view& filter) {
   *this = plan(state_->the_problem(), filter, state_->how());
+}
+
+void plan::set_filter(const any_const_view& column, const any_const_view& row) {
+  *this = plan(state_->the_problem(), column, row, state_->how());
 }
 
 const problem& plan::problem() const noexcept {
@@ -226,6 +290,13 @@ void one_shot(operation op, const any_const_view& in, const any_const_view& filt
   plan(detail::complete(p, op, in, filter, out.type()), filter, how).run(in, out);
 }
 
+void one_shot(operation op, const any_const_view& in, const any_const_view& column,
+              const any_const_view& row, const any_view& out, const problem& p,
+              const options& how) {
+  plan(detail::with_data(p, op, in, column.size().count(), out.type()), column, row, how)
+      .run(in, out);
+}
+
 }  // namespace
 
 void convolve(const any_const_view& in, const any_const_view& filter, const any_view& out,
@@ -236,6 +307,16 @@ void convolve(const any_const_view& in, const any_const_view& filter, const any_
 void correlate(const any_const_view& in, const any_const_view& filter, const any_view& out,
                const problem& p, const options& how) {
   one_shot(operation::correlation, in, filter, out, p, how);
+}
+
+void convolve(const any_const_view& in, const any_const_view& column, const any_const_view& row,
+              const any_view& out, const problem& p, const options& how) {
+  one_shot(operation::convolution, in, column, row, out, p, how);
+}
+
+void correlate(const any_const_view& in, const any_const_view& column, const any_const_view& row,
+               const any_view& out, const problem& p, const options& how) {
+  one_shot(operation::correlation, in, column, row, out, p, how);
 }
 
 }  // namespace convgpu

@@ -22,4 +22,9 @@ namespace convgpu::detail {
 /// is NaN or infinite.
 [[nodiscard]] filter_taps read_taps(const problem& p, const any_const_view& filter);
 
+/// The same for a filter given as a column and a row, each a checked view of one row of taps. \throws
+/// invalid_problem also where a product of their taps is out of range.
+[[nodiscard]] filter_taps read_factors(const problem& p, const any_const_view& column,
+                                       const any_const_view& row);
+
 }  // namespace convgpu::detail

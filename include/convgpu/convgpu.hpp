@@ -30,6 +30,14 @@ CONVGPU_API void convolve(const any_const_view& in, const any_const_view& filter
 CONVGPU_API void correlate(const any_const_view& in, const any_const_view& filter,
                            const any_view& out, const problem& p = {}, const options& how = {});
 
+/// The same for a filter that is a column times a row: see `plan`.
+CONVGPU_API void convolve(const any_const_view& in, const any_const_view& column,
+                          const any_const_view& row, const any_view& out, const problem& p = {},
+                          const options& how = {});
+CONVGPU_API void correlate(const any_const_view& in, const any_const_view& column,
+                           const any_const_view& row, const any_view& out, const problem& p = {},
+                           const options& how = {});
+
 namespace detail {
 
 /// `p` with `op`, extents, planes and types as these arguments have them. \throws invalid_problem where

@@ -108,6 +108,12 @@ class CONVGPU_API plan {
   /// \throws std::bad_alloc       likewise where the device's memory does not suffice
   plan(const convgpu::problem& p, const any_const_view& filter, const options& how = {});
 
+  /// The same for a filter that is a column times a row, h[k][l] = column[k]·row[l]: both of one type, each one row
+  /// or one column of taps, or a bare range. Nobody has to find out then that it is, or how nearly.
+  /// \throws as above; invalid_problem also where a product of two taps is out of range
+  plan(const convgpu::problem& p, const any_const_view& column, const any_const_view& row,
+       const options& how = {});
+
   /// Copies share everything; a plan that is moved from stays what it was.
   plan(const plan&) noexcept;
   plan& operator=(const plan&) noexcept;
@@ -145,6 +151,7 @@ class CONVGPU_API plan {
   /// keep theirs. Not to be called while another thread uses this very object.
   /// \throws as the constructor; the plan is unchanged then.
   void set_filter(const any_const_view& filter);
+  void set_filter(const any_const_view& column, const any_const_view& row);
 
   /// The problem, with everything said that was left to the filter.
   [[nodiscard]] const convgpu::problem& problem() const noexcept;

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// Filters that are a column times a row: when cpu/separable takes them, and filters given as two factors. What it
+// computes is the agreement suite's matter.
+
+#include <gtest/gtest.h>
+#include <convgpu/convgpu.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace convgpu::test {
+namespace {
+
+using floats = std::vector<float>;
+
+std::vector<double> gaussian(int taps) {
+  std::vector<double> g;
+  for (int k = 0; k < taps; ++k)
+    g.push_back(std::exp(-std::pow((k - taps / 2) * 5.0 / taps, 2) / 2));
+  return g;
+}
+
+template <class T>
+std::vector<T> product(const std::vector<T>& column, const std::vector<T>& row) {
+  std::vector<T> taps;
+  for (const T c : column)
+    for (const T r : row) taps.push_back(c * r);
+  return taps;
+}
+
+floats as_floats(const std::vector<double>& values, double scale = 1) {
+  floats f;
+  for (const double v : values) f.push_back(static_cast<float>(v * scale));
+  return f;
+}
+
+/// Whole numbers, so that sums in f32 are exact.
+floats noise(extent size) {
+  floats x(static_cast<std::size_t>(size.count()));
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>((i * 7919 + i / 13) % 17);
+  return x;
+}
+
+template <class T>
+std::vector<T> run(const plan& made, const std::vector<T>& x) {
+  std::vector<T> y(static_cast<std::size_t>(made.output_extent().count()));
+  made.run(x, y);
+  return y;
+}
+
+TEST(separable, is_taken_for_gaussians_of_any_scale) {
+  for (const int taps : {5, 9, 15, 31, 63})
+    for (const double scale : {1.0, 1e-20, 1e20}) {
+      const std::vector<double> g = gaussian(taps);
+      const plan made({.in = {200, 300}, .filter = {taps, taps}, .mode = mode::same},
+                      as_floats(product(g, g), scale), {.device = device::cpu()});
+      EXPECT_EQ(made.describe().algorithm, "cpu/separable") << taps << " taps times " << scale;
+      EXPECT_FALSE(made.describe().exact_on_integers);
+    }
+}
+
+TEST(separable, refuses_what_is_no_product_and_strides) {
+  floats h = as_floats(product(gaussian(9), gaussian(9)));
+  problem p{.in = {40, 40}, .filter = {9, 9}, .stride = {2, 1}};
+  options how{.device = device::cpu()};
+  EXPECT_NE(plan(p, h, how).explain().find("strides, 2 and 1"), std::string::npos);
+  p.stride = {1, 1};
+  h[40] *= 2;
+  how.algorithm = "cpu/separable";
+  EXPECT_THROW(plan(p, h, how), unsupported);
+}
+
+// Every width from one column to some vectors, every height to some strips: symmetric and other factors.
+TEST(separable, is_exact_at_the_edges_of_tiles) {
+  const floats symmetric{1, 2, 3, 2, 4, 2, 3, 2, 1};
+  const floats even{1, 3, 2, 2, 3, 1, 1, 3, 2, 2, 3, 1};
+  const floats other{1, 2, 0, 3, 1};
+  const border borders[] = {border::zero(), border::constant(3), border::replicate(),
+                            border::mirror(), border::wrap()};
+  int n = 0;
+  for (const floats& column : {symmetric, even, other})
+    for (const floats& row : {symmetric, even, other})
+      for (const std::int64_t rows : {1, 7, 8, 9, 16, 17, 33})
+        for (const std::int64_t cols : {1, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 300}) {
+          const problem p{.in = {rows, cols},
+                          .filter = {column.size(), row.size()},
+                          .mode = n % 2 == 0 ? mode::same : mode::full,
+                          .border = borders[n % 5]};
+          ++n;
+          const floats h = product(column, row);
+          const floats x = noise(p.in);
+          EXPECT_EQ(run(plan(p, h, {.algorithm = "cpu/separable"}), x),
+                    run(plan(p, h, {.algorithm = "cpu/reference"}), x))
+              << rows << " x " << cols << ", " << column.size() << " + " << row.size() << " taps, "
+              << to_string(p.border.kind());
+        }
+}
+
+// Large enough for results to go past the caches, at every place in a line of the cache.
+TEST(separable, is_exact_past_the_caches) {
+  const floats g{1, 2, 3, 2, 4, 2, 3, 2, 1};
+  constexpr extent size(1100, 1037);
+  constexpr std::int64_t pitch = 1056;
+  const floats x = noise(size);
+  const problem p{.in = size, .filter = {9, 9}, .mode = mode::same, .border = border::mirror()};
+  const floats expected = run(plan(p, product(g, g), {.algorithm = "cpu/direct"}), x);
+  const plan made(p, product(g, g), {.algorithm = "cpu/separable"});
+  for (const std::int64_t offset : {0, 1, 15}) {
+    floats memory(static_cast<std::size_t>(size.rows * pitch + 16), -1.0F);
+    const view<float> y(memory.data() + offset, size, strides{.row = pitch, .col = 1});
+    made.run(x, y);
+    for (std::int64_t r = 0; r < size.rows; ++r)
+      ASSERT_TRUE(std::equal(y.data() + r * pitch, y.data() + r * pitch + size.cols,
+                             expected.begin() + r * size.cols))
+          << "row " << r << ", offset " << offset;
+    for (std::int64_t c = size.cols; c < pitch; ++c)
+      ASSERT_EQ(y.data()[c], -1.0F) << "behind the first row";
+  }
+}
+
+// A large or non-finite sample shows in its window only, and sums do not drift.
+TEST(separable, keeps_a_bad_sample_in_its_window) {
+  constexpr std::int64_t n = 100;
+  constexpr std::int64_t taps = 15;
+  const floats ones(taps, 1.0F);
+  const problem p{.in = {n, n}, .filter = {taps, taps}, .mode = mode::same};
+  const plan made(p, ones, ones, {.algorithm = "cpu/separable"});
+  for (const float bad :
+       {1e30F, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    floats x(n * n, 1.0F);
+    x[50 * n + 40] = bad;
+    const floats y = run(made, x);
+    for (std::int64_t r = 20; r < 80; ++r)
+      for (std::int64_t c = 20; c < 80; ++c) {
+        const bool inside = std::abs(r - 50) <= taps / 2 && std::abs(c - 40) <= taps / 2;
+        const float value = y[static_cast<std::size_t>(r * n + c)];
+        if (inside) ASSERT_FALSE(value < 1e29F) << r << ", " << c;
+        else ASSERT_EQ(value, 225.0F) << r << ", " << c;
+      }
+  }
+}
+
+TEST(two_factors, mean_their_product) {
+  const floats column{1, -2, 3};
+  const floats row{2, 0, -1, 5};
+  const floats x = noise({20, 30});
+  for (const operation op : {operation::convolution, operation::correlation}) {
+    const problem p{.in = {20, 30}, .filter = {3, 4}, .op = op};
+    const plan two(p, column, row, {.device = device::cpu()});
+    EXPECT_EQ(two.problem().filter, extent(3, 4));
+    EXPECT_TRUE(two.describe().exact_on_integers);
+    EXPECT_EQ(run(two, x), run(plan(p, product(column, row), {.device = device::cpu()}), x));
+  }
+}
+
+TEST(two_factors, may_be_views_of_either_shape) {
+  const floats taps{1, 9, 2, 9, 3, 9};
+  const view<const float> column(taps.data(), {3, 1}, 1, strides{.row = 2, .col = 1});
+  const view<const float> row(taps.data(), {1, 3}, 1, strides{.row = 0, .col = 2});
+  const floats plain{1, 2, 3};
+  const floats x = noise({8, 9});
+  const problem p{.in = {8, 9}, .mode = mode::same};
+  const floats expected = run(plan(p, plain, plain), x);
+  EXPECT_EQ(run(plan(p, column, row), x), expected);
+  EXPECT_EQ(run(plan(p, row, column), x), expected);
+  floats y(x.size());
+  convolve(view<const float>(x.data(), {8, 9}), column, row, view<float>(y.data(), {8, 9}),
+           {.mode = mode::same});
+  EXPECT_EQ(y, expected);
+}
+
+TEST(two_factors, are_conjugated_by_a_correlation) {
+  using complexes = std::vector<std::complex<float>>;
+  const complexes column{{1, 2}, {0, -1}};
+  const complexes row{{2, 0}, {1, -1}, {0, 3}};
+  const problem p{.in = {5, 6}, .filter = {2, 3}, .op = operation::correlation};
+  const complexes x(30, {1, 1});
+  EXPECT_EQ(run(plan(p, column, row), x),
+            run(plan(p, product(column, row), {.algorithm = "cpu/reference"}), x));
+}
+
+TEST(two_factors, are_taken_at_any_scale_and_as_exact_as_they_are) {
+  const problem p{.in = {50, 50}, .mode = mode::same};
+  const options how{.device = device::cpu()};
+  const floats g = as_floats(gaussian(15));
+  // Products of taps of f32 are exact in f64.
+  EXPECT_TRUE(plan(p, g, g, how).describe().exact_on_integers);
+  EXPECT_EQ(plan(p, as_floats(gaussian(15), 1e30), as_floats(gaussian(15), 1e-35), how)
+                .describe()
+                .algorithm,
+            "cpu/separable");
+  EXPECT_FALSE(plan(p, gaussian(15), gaussian(15), how).describe().exact_on_integers);
+}
+
+TEST(two_factors, can_be_exchanged) {
+  const floats x = noise({20, 30});
+  const problem p{.in = {20, 30}, .filter = {3, 3}};
+  plan made(p, floats(9, 1.0F));
+  made.set_filter(floats{1, 2, 1}, floats{1, 0, -1});
+  EXPECT_EQ(run(made, x), run(plan(p, floats{1, 0, -1, 2, 0, -2, 1, 0, -1}), x));
+  EXPECT_THROW(made.set_filter(floats(4, 1.0F), floats(3, 1.0F)), invalid_problem);
+}
+
+std::string error_of(const problem& p, const any_const_view& column, const any_const_view& row) {
+  try {
+    (void)plan(p, column, row);
+  } catch (const invalid_problem& e) {
+    return e.what();
+  }
+  return {};
+}
+
+TEST(two_factors, are_checked) {
+  const problem p{.in = {20, 30}};
+  const floats three(3, 1.0F);
+  const floats bad{1, NAN, 1};
+  EXPECT_EQ(
+      error_of(p, view<const float>(three.data(), {1, 3}, 1, strides{}), std::vector<double>(3)),
+      "row: elements of f64; allowed: those of the column, f32");
+  const floats six(6);
+  EXPECT_EQ(error_of(p, view<const float>(six.data(), {2, 3}), three),
+            "column: taps of 2 x 3; allowed: one row or one column of them");
+  EXPECT_EQ(error_of(p, three, bad),
+            "row: the tap in row 0, column 1 is NaN or infinite; allowed: finite taps");
+  EXPECT_NE(
+      error_of({.in = {20, 30}, .filter = {3, 4}}, three, three).find("filter: the problem says"),
+      std::string::npos);
+  const std::vector<std::int32_t> large(2, 100000);
+  EXPECT_EQ(error_of(p, large, large),
+            "column, row: the product of tap 0 and tap 0 is out of range; allowed: products that "
+            "fit into i32");
+}
+
+}  // namespace
+}  // namespace convgpu::test

@@ -66,10 +66,9 @@ class direct final : public detail::runnable {
                                          needed_rows(form_.row.reach()));
     slots_ = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(room)));
     // Sums stay in the first-level cache until they are stored.
-    const std::int64_t at_once = std::max(cols_at_once_, cols_of_a_line());
     chunk_ = std::min(most_cols(),
                       sums_bytes / static_cast<std::int64_t>(sizeof(result)) / kernel_.rows);
-    chunk_ = (chunk_ + at_once - 1) / at_once * at_once;
+    chunk_ = (chunk_ + multiple() - 1) / multiple() * multiple();
     tiles_.give_lanes(pointers_bytes() + ring::bytes(slots_, inner_samples()) +
                       2 * ring::bytes(slots_, end_samples()) + Sets * sums_of_a_set() +
                       aligned(results_bytes()));
@@ -123,7 +122,7 @@ class direct final : public detail::runnable {
                      .left = has_edges ? left : 0,
                      .right = has_edges ? right : 0,
                      .rows_at_once = kernel_.rows,
-                     .cols_at_once = std::max(cols_at_once_, cols_of_a_line()),
+                     .cols_at_once = multiple(),
                      .row_reach = form_.row.reach(),
                      .products = static_cast<double>(form_.row.out) * static_cast<double>(col.out) *
                                  static_cast<double>(form_.planes) *
@@ -145,9 +144,14 @@ class direct final : public detail::runnable {
   [[nodiscard]] std::int64_t inner_samples() const noexcept { return samples(tiles_.most_cols()); }
   [[nodiscard]] std::int64_t end_samples() const noexcept { return samples(most_end_cols()); }
   [[nodiscard]] std::int64_t most_end_cols() const noexcept {
-    return tiles_.most_end_cols() + cols_at_once_ + cols_of_a_line();
+    return form_.col.stride == 1 ? tiles_.most_end_cols() + 2 * multiple() : 0;
   }
-  static constexpr std::int64_t cols_of_a_line() noexcept { return alignment / sizeof(result); }
+  /// What columns are cut in multiples of: whole lines of the cache. With strides, which may be as long as memory, not
+  /// at all.
+  [[nodiscard]] std::int64_t multiple() const noexcept {
+    constexpr auto line = static_cast<std::int64_t>(alignment / sizeof(result));
+    return form_.col.stride == 1 ? std::max(cols_at_once_, line) : 1;
+  }
   [[nodiscard]] std::int64_t row_bytes() const noexcept {
     return inner_samples() * static_cast<std::int64_t>(sizeof(Element));
   }

@@ -408,7 +408,12 @@ class separable final : public detail::runnable {
     };
     const bool in_place = Sets == 1 && form_.types.out == dtype_of<result> && out.step().col == 1 &&
                           count == rows_at_once_ && cols >= cols_at_once();
-    if (in_place && !streams(form_, out)) {
+    // Columns before the first one that lies at the beginning of a line of the cache.
+    const auto line = static_cast<std::int64_t>(alignment);
+    const auto place = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to));
+    const std::int64_t lead_in =
+        (line - place % line) % line / static_cast<std::int64_t>(sizeof(result));
+    if (in_place && (!streams(form_, out) || cols - lead_in < cols_at_once())) {
       const std::int64_t pitch = out.step().row * result_parts;
       for (std::int64_t i = 0; i < count; i += along_rows_)
         sum(0, 0, reinterpret_cast<Sum*>(to) + i * pitch, pitch, cols, i, false);
@@ -416,15 +421,12 @@ class separable final : public detail::runnable {
     }
     detail::range streamed{};  // whole lines of the cache
     if (in_place) {
-      const auto element = static_cast<std::int64_t>(sizeof(result));
-      const auto line = static_cast<std::int64_t>(alignment);
-      const auto place = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to));
-      const std::int64_t first = (line - place % line) % line / element;
-      streamed = {first, first + (cols - first) / cols_at_once() * cols_at_once()};
+      streamed = {lead_in, lead_in + (cols - lead_in) / cols_at_once() * cols_at_once()};
       const std::int64_t pitch = out.step().row * result_parts;
       for (std::int64_t i = 0; i < count; i += along_rows_)
-        sum(0, first, reinterpret_cast<Sum*>(to) + i * pitch + first * result_parts, pitch,
-            streamed.last - first, i, true);
+        sum(0, streamed.first,
+            reinterpret_cast<Sum*>(to) + i * pitch + streamed.first * result_parts, pitch,
+            streamed.last - streamed.first, i, true);
     }
     // What is left, or all: from `begin` on, of which `wanted` are stored.
     const auto stored = [&](std::int64_t begin, detail::range wanted, std::int64_t number) {
@@ -444,7 +446,7 @@ class separable final : public detail::runnable {
       }
     };
     if (!in_place) return stored(0, {0, cols}, computed(cols));
-    if (streamed.first > 0) stored(0, {0, streamed.first}, cols_at_once());
+    if (streamed.first > 0) stored(0, {0, streamed.first}, computed(streamed.first));
     if (streamed.last < cols) stored(cols - cols_at_once(), {streamed.last, cols}, cols_at_once());
   }
 

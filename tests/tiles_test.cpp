@@ -6,6 +6,9 @@
 #include <convgpu/convgpu.hpp>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <functional>
 #include <optional>
 #include <string>
@@ -125,6 +128,57 @@ TEST_P(cpu_tiles, of_several_pieces) {
   }
   hold(draw(300, 40, {3, 3}));
   hold(draw(515, 18, {70, 2}));
+}
+
+TEST_P(cpu_tiles, that_pass_by_the_caches_wherever_the_output_begins) {
+  constexpr std::size_t line = 64;
+  // The types that sums are made in, so that nothing is left to convert.
+  const dtype out_type = type() == dtype::f16   ? dtype::f32
+                         : size_of(type()) == 1 ? dtype::i32
+                                                : type();
+  const auto element = static_cast<std::int64_t>(size_of(out_type));
+  for (const std::int64_t cols : {16, 272}) {
+    problem p;
+    p.types = {type(), type(), out_type};
+    p.in = {(std::int64_t{4} << 20) / element / cols + 9, cols};
+    p.mode = mode::same;
+    buffer in(type(), p.in);
+    for_each_element(p.in, 1, [&](auto plane, auto r, auto c) {
+      in.set(plane, r, c, static_cast<real>((r * 7 + c * c) % 11));
+    });
+    const buffer filter(type(), {3, 3}, {1, 2, 1, 2, 4, 2, 1, 2, 1});
+    const auto row_bytes = static_cast<std::size_t>(cols * element);
+    const auto rows = static_cast<std::size_t>(p.in.rows);
+    try {
+      const plan made(p, filter.view(), how().forced());
+      ++taken_;
+      // Rows that do not lie alike in lines of the cache stay in the caches.
+      std::vector<std::byte> expected(rows * (row_bytes + static_cast<std::size_t>(element)));
+      made.run(in.view(), any_view(expected.data(), out_type, p.in, 1,
+                                   {.row = cols + 1, .col = 1, .plane = 0}));
+      std::vector<std::byte> memory(rows * row_bytes + 4 * line);
+      const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+      std::byte* const begin = memory.data() + (line - address % line) + line;
+      for (std::int64_t at = 0; at < static_cast<std::int64_t>(line) / element; ++at) {
+        std::fill(memory.begin(), memory.end(), std::byte{0xa5});
+        std::byte* const out = begin + at * element;
+        made.run(in.view(), any_view(out, out_type, p.in, 1, {.row = cols, .col = 1, .plane = 0}));
+        for (std::size_t r = 0; r < rows; ++r)
+          ASSERT_EQ(
+              std::memcmp(out + r * row_bytes,
+                          expected.data() + r * (row_bytes + static_cast<std::size_t>(element)),
+                          row_bytes),
+              0)
+              << how().name << ", row " << r << " of " << cols << ", " << at
+              << " elements behind the beginning of a line";
+        const auto untouched = [](std::byte b) { return b == std::byte{0xa5}; };
+        ASSERT_TRUE(std::all_of(memory.data(), out, untouched) &&
+                    std::all_of(out + rows * row_bytes, memory.data() + memory.size(), untouched))
+            << how().name << ", " << cols << " columns, " << at;
+      }
+    } catch (const unsupported&) {
+    }
+  }
 }
 
 TEST_P(cpu_tiles, do_not_depend_on_threads) {

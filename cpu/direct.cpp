@@ -29,8 +29,8 @@ namespace {
 
 using namespace detail;  // numbers: what both backends compute with
 
-// Samples that a row of taps may reach over, for a row of x̃ to be loaded as a whole.
-constexpr std::int64_t longest_reach = std::int64_t{1} << 28;
+// Samples that the rows of x̃ under a strip may have in all, beside those of its outputs.
+constexpr std::int64_t most_samples = std::int64_t{1} << 27;
 // What rows of x̃ may take of a second-level cache, and the sums of a strip of a first-level one.
 constexpr std::int64_t ring_bytes = 512 * 1024;
 constexpr std::int64_t sums_bytes = 16 * 1024;
@@ -498,8 +498,8 @@ std::string refuse_direct(const detail::request& r) {
   const detail::axis& col = r.form.col;
   const std::string reach =
       "the taps of a row reach over " + std::to_string(col.reach()) + " samples, ";
-  if (col.reach() > longest_reach)
-    return reach + "more than the " + std::to_string(longest_reach) + " it loads at once";
+  if (col.reach() > most_samples / (std::min(r.form.row.reach(), rows_of_a_group) + 8))
+    return reach + "too many to load all rows of them that it needs at once";
   if (col.reach() / 16 > col.taps + col.in + col.out)
     return reach + "nearly all of them gaps, which it would have to load";
   return {};

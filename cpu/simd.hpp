@@ -53,8 +53,8 @@ struct strip {
   std::int64_t stride;
   taps<Tap> filter;
   bool first;  ///< sums begin here; otherwise they go on from what is in `out`
-  /// Past the caches: `out` will not be read soon. All rows have to lie alike in lines of the cache; best, they begin
-  /// with one, and `cols` is a multiple of `kernel::cols`.
+  /// Past the caches: `out` will not be read soon. Its rows then begin with lines of the cache, and `cols` is a
+  /// multiple of `kernel::cols`.
   bool stream;
   /// As many rows as are computed, which will be read next, to be fetched meanwhile; or null.
   const Sample* const* next;

@@ -311,15 +311,10 @@ template <class With, int Height, int Rows, int Vectors>
 void compute_strip(const strip<typename With::sample, typename With::tap, typename With::sum>& s) {
   using sample = typename With::sample;
   constexpr int cols = With::template cols<Vectors>;
-  // Columns before the first one that lies at the beginning of a line of the cache.
-  constexpr auto line = static_cast<std::int64_t>(alignment / sizeof(typename With::sum));
-  const auto place = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(s.out) /
-                                               sizeof(typename With::sum));
-  const std::int64_t lead = s.stream ? (line - place % line) % line : 0;
-  // What is left over at either end is computed together with neighbours that are computed once more: to the
-  // same bits, for the order of the taps is the same.
-  for (std::int64_t at = lead > 0 ? lead - cols : 0; at < s.cols; at += cols) {
-    const std::int64_t j = at < 0 ? 0 : at + cols > s.cols ? s.cols - cols : at;
+  // What is left over at the end is computed together with neighbours that are computed once more: to the same
+  // bits, for the order of the taps is the same.
+  for (std::int64_t at = 0; at < s.cols; at += cols) {
+    const std::int64_t j = at + cols > s.cols ? s.cols - cols : at;
     if (s.next != nullptr)
       for (int i = 0; i < Rows; ++i) fetch<cols>(s.next[i] + j);
     vector<typename With::sum> sums[Rows][Vectors];
@@ -331,7 +326,7 @@ void compute_strip(const strip<typename With::sample, typename With::tap, typena
       add_patch<With, Height>(
           sums, [&](std::int64_t r) CONVGPU_INLINE_LAMBDA { return first[r] + col; }, s.filter, p);
     }
-    if (s.stream && j == at)
+    if (s.stream)
       for (int i = 0; i < Rows; ++i) With::stream_sums(s.out + i * s.pitch + j, sums[i]);
     else
       for (int i = 0; i < Rows; ++i) With::store_sums(s.out + i * s.pitch + j, sums[i]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // cpu/direct: direct summation.
 //
-// The filter is taken apart into patches, rectangles of taps that are not zero: zeros cost nothing, and what is not
+// The filter is taken apart into patches, rectangles of taps that are not zero: zeros are skipped, and what is not
 // finite does not get out of windows that have a zero there. Patches within some rows of the filter make a group;
 // the sums of a strip of rows go through the groups one after the other. Each output is thus summed in one order,
 // so that neither tiles nor threads change a bit.
@@ -258,7 +258,8 @@ class direct final : public detail::runnable {
     }
   }
 
-  /// Sums of one set of taps, for `count` rows from `first` on and columns from `offset`; rows beyond are computed from the same rows.
+  /// Sums of one set of taps, for `count` rows from `first` on and columns from `offset`; rows beyond are computed
+  /// from the same rows.
   void sum_up(int set, ring& rows, std::int64_t first, std::int64_t count, const Sample** pointers,
               Sum* to, std::int64_t pitch, std::int64_t cols, bool stream,
               std::int64_t offset = 0) const {

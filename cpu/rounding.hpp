@@ -31,10 +31,10 @@ class checked_rounding {
     for (const placed_tap<double>& tap : taps) {
       if (tap.row >= rows_of_a_group) return std::nullopt;
       norm1 += std::abs(tap.value);
+      if (!(norm1 * largest < 0x1p21)) return std::nullopt;  // floats hold what is left
       fits = fits && static_cast<double>(static_cast<float>(tap.value)) == tap.value;
       while (finest > 0x1p-30 && std::remainder(tap.value, finest) != 0) finest /= 2;
     }
-    if (!(norm1 * largest < 0x1p21)) return std::nullopt;
     const bool exact = fits && finest > 0x1p-30 && norm1 * largest <= finest / unit;
     // Each tap is rounded once, and each partial sum, of which none is larger than the bound of the last. Taps
     // below the smallest normal float lose less than 2^-149 each.

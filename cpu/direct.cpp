@@ -391,11 +391,10 @@ made make_simd(const detail::request& r, const std::vector<FilterTap>& taps,
   simd::kernel<T, T, T> kernel = kernels.strip;
   if (r.form.row.taps == 1 &&
       (r.form.row.out == 1 || r.form.col.out * parts >= kernels.short_line.loop.cols)) {
-    const std::int64_t step = kernels.long_line.step;
-    const bool is_long = r.form.col.taps * r.form.col.dilation * parts >= 2 * step;
+    const bool is_long = r.form.col.taps * r.form.col.dilation * parts >= kernels.long_line.from;
     kernel = is_long ? kernels.long_line.loop : kernels.short_line.loop;
     if (is_long)
-      for (auto& set : groups) set = arranged(set, step);
+      for (auto& set : groups) set = arranged(set, kernels.long_line.step);
   }
   return std::make_unique<direct<Element, T, T, T, sets>>(r, kernel, std::move(groups), 15, T{});
 }

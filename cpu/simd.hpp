@@ -27,6 +27,8 @@ struct patch {
 /// Rows of patches that may go together though they have different heights: with so many, a patch has as many
 /// products as lines of the cache to load.
 constexpr std::size_t highest_mixed = 4;
+/// Rows of a patch that there are loops of their own for.
+constexpr std::size_t highest_known = 7;
 
 /// Patches of one height; or of several, up to `highest_mixed`, and `height` is 0.
 template <class Tap>
@@ -77,6 +79,7 @@ struct kernel {
 template <class T>
 struct line_kernel {
   int step;
+  int from;  ///< samples that a filter has to reach over for this one to be the faster one
   kernel<T, T, T> loop;
 };
 

@@ -47,7 +47,9 @@ struct alike {
         const auto low = reinterpret_cast<__m512i>(loaded[v]);
         const auto high = reinterpret_cast<__m512i>(loaded[v + 1]);
         if constexpr (By == 0) s[v] = loaded[v];
-        else s[v] = reinterpret_cast<vector<T>>(_mm512_alignr_epi32(high, low, By));
+        else if constexpr (sizeof(T) == 4)
+          s[v] = reinterpret_cast<vector<T>>(_mm512_alignr_epi32(high, low, By));
+        else s[v] = reinterpret_cast<vector<T>>(_mm512_alignr_epi64(high, low, By));
       }
     }
   };
@@ -237,6 +239,18 @@ struct square_size {
   static constexpr std::int64_t width = Size;
   static constexpr bool in_registers = true;
 };
+template <int Width>
+struct row_size {
+  static constexpr std::int64_t height = 1;
+  static constexpr std::int64_t width = Width;
+  static constexpr bool in_registers = true;
+};
+template <int Width>
+struct some_columns {
+  static constexpr std::int64_t height = 1;
+  static constexpr std::int64_t width = Width;
+  std::int64_t step;
+};
 template <int Height>
 struct column_size {
   static constexpr std::int64_t height = Height;
@@ -255,6 +269,28 @@ struct any_size {
   std::int64_t step;
 };
 
+/// A row of taps, some columns at a time for all rows of outputs, so that no product waits for the one before it.
+template <class With, int Rows, int Vectors, class Lines>
+CONVGPU_INLINE void add_columns_of_row(vector<typename With::sum> (&sums)[Rows][Vectors],
+                                       const Lines& rows, const typename With::tap* h,
+                                       std::int64_t width, std::int64_t step) {
+  std::int64_t l = 0;
+  const auto rest = [&](std::int64_t r) CONVGPU_INLINE_LAMBDA { return rows(r) + l * step; };
+  const auto add = [&]<int Width>(some_columns<Width>) CONVGPU_INLINE_LAMBDA {
+    if constexpr (With::in_registers)
+      if (step == 1) return add_rows<With, 1, 0, Rows>(sums, rest, h + l, row_size<Width>{});
+    add_rows<With, 1, 0, Rows>(sums, rest, h + l, some_columns<Width>{step});
+  };
+  for (; width - l > 5; l += 4) add(some_columns<4>{});
+  switch (width - l) {
+    case 1: return add(some_columns<1>{});
+    case 2: return add(some_columns<2>{});
+    case 3: return add(some_columns<3>{});
+    case 4: return add(some_columns<4>{});
+    default: return add(some_columns<5>{});
+  }
+}
+
 /// Patches of `Height` rows; of 0: of so many as they have, which is not less than `Rows`; below: of one to four.
 template <class With, int Height, int Rows, int Vectors, class Lines>
 CONVGPU_INLINE void add_patch(vector<typename With::sum> (&sums)[Rows][Vectors], const Lines& rows,
@@ -271,6 +307,7 @@ CONVGPU_INLINE void add_patch(vector<typename With::sum> (&sums)[Rows][Vectors],
   } else if constexpr (Height > 0) {
     // Square ones have no loops left.
     constexpr int end = Height + Rows - 1;
+    if constexpr (Height == 1) return add_columns_of_row<With>(sums, rows, h, p.width, filter.step);
     if constexpr (With::in_registers && Height % 2 == 1 && Height > 1) {
       if (p.width == Height && filter.step == 1)
         return add_rows<With, Height, 0, end>(sums, rows, h, square_size<Height>{});
@@ -453,6 +490,21 @@ void round(const float* from, To* to, std::uint8_t* doubtful, float doubt, std::
   }
 }
 
+template <class T, int Rows>
+constexpr line_kernel<T> short_line_of() {
+  constexpr int step = 2 * lanes<T>;
+  return {.step = step, .from = 1, .loop = {1, Rows * step, short_line<T, Rows>}};
+}
+/// With as many sums as products that may be on their way at a time, for processors with two units for them.
+template <class T>
+constexpr line_kernel<T> long_line_of() {
+  constexpr int rows = 8;
+  constexpr int step = lanes<T>;
+  return {.step = step,
+          .from = (CONVGPU_SIMD_BYTES == 64 ? 4 : 3) * step,
+          .loop = {1, rows * step, long_line<T, rows>}};
+}
+
 constexpr kernels these(const char* name) {
   constexpr int rows = CONVGPU_SIMD_ROWS;
   constexpr int vectors = CONVGPU_SIMD_COLS;
@@ -464,11 +516,10 @@ constexpr kernels these(const char* name) {
               strip_of<alike<std::int32_t>, rows, vectors>},
       .i64 = {rows, wide::cols<vectors>, strip_of<wide, rows, vectors>},
       .i16 = {rows, pairs::cols<2>, strip_of<pairs, rows, 2>},
-      .f32_short_line = {2 * lanes<float>, {1, 2 * rows * lanes<float>, short_line<float, rows>}},
-      .f32_long_line = {lanes<float>, {1, rows * lanes<float>, long_line<float, rows>}},
-      .f64_short_line = {2 * lanes<double>,
-                         {1, 2 * rows * lanes<double>, short_line<double, rows>}},
-      .f64_long_line = {lanes<double>, {1, rows * lanes<double>, long_line<double, rows>}},
+      .f32_short_line = short_line_of<float, rows>(),
+      .f32_long_line = long_line_of<float>(),
+      .f64_short_line = short_line_of<double, rows>(),
+      .f64_long_line = long_line_of<double>(),
       .f32_folded = folded_of<float>(),
       .f64_folded = folded_of<double>(),
       .i32_folded = folded_of<std::int32_t>(),

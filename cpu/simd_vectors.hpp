@@ -25,6 +25,8 @@ template <class T>
 constexpr bool is_float = false;
 template <>
 constexpr bool is_float<float> = true;
+template <>
+constexpr bool is_float<double> = true;
 template <class T>
 using vector = typename vector_of<T>::aligned;
 template <class T>

@@ -70,7 +70,11 @@ std::vector<tap_group<Tap>> grouped(const std::vector<placed_tap<Tap>>& taps, st
   for (const tap_run& run : runs) {
     // Different heights go together, in small pieces; all of a column's do not, as then its taps leave registers.
     const bool mixed = size == patches::of_any_size && heights[chunk_of(run)].size() > 1;
-    const std::size_t most = mixed ? simd::highest_mixed : run.count;
+    std::size_t most = mixed ? simd::highest_mixed : run.count;
+    if (size == patches::of_one_column) {  // pieces of like height, so that they go together
+      const std::size_t pieces = (run.count - 1) / simd::highest_known + 1;
+      most = (run.count - 1) / pieces + 1;
+    }
     for (std::size_t t = run.first; t < run.first + run.count;) {
       const std::size_t count = std::min(most, run.first + run.count - t);
       const auto height = static_cast<std::int64_t>(count);

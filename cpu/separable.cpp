@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "algorithms.hpp"
+#include "passes.hpp"
 #include "rows.hpp"
 #include "simd.hpp"
 #include "stores.hpp"
@@ -38,78 +39,6 @@ constexpr std::int64_t longest_reach = std::int64_t{1} << 22;
 constexpr std::int64_t rows_bytes = 768 * 1024;
 constexpr std::int64_t sums_bytes = 128 * 1024;
 constexpr std::int64_t shortest_piece = 256;
-// Taps that read the same from either end are folded from so many on.
-constexpr std::size_t folded_down_from = 5;
-constexpr std::size_t folded_along_from = 7;
-
-/// One factor, as a set of patches for the real and, where there is one, for the imaginary part of its taps.
-template <class Tap>
-using tap_sets = std::vector<std::vector<tap_group<Tap>>>;
-
-/// Loops and taps of a factor that reads the same from either end.
-template <class T>
-struct symmetric {
-  simd::folded<T> loops;
-  std::int64_t count;
-  std::vector<T> values;  // from the middle to an end
-
-  [[nodiscard]] simd::symmetric_taps<T> taps() const noexcept { return {count, values.data()}; }
-};
-
-/// A pass over a strip: the loop, and the taps that it is given.
-template <class Sample, class Tap, class Sum>
-struct pass {
-  simd::kernel<Sample, Tap, Sum> kernel;
-  tap_sets<Tap> sets;
-  std::optional<symmetric<Sum>>
-      folded{};  ///< where that is better; `Sample` and `Tap` are `Sum` then
-
-  [[nodiscard]] std::int64_t most_rows() const noexcept {
-    std::int64_t most = 1;
-    for (const auto& set : sets)
-      for (const tap_group<Tap>& g : set) most = std::max(most, g.rows);
-    return most;
-  }
-
-  /// Sums of one set: `cols` of them, not less than the kernel's. `find(r, pointers, count)` points to the rows of
-  /// samples from row r of the factor's reach on.
-  template <class Find>
-  void sum(std::size_t set, const Sample** pointers, const Find& find, Sum* to, std::int64_t pitch,
-           std::int64_t cols, bool stream, const Sample* const* next) const {
-    // Sums that are gone on with must not be gone on with twice: what does not fill a kernel is begun anew.
-    const std::int64_t whole = sets[set].size() == 1 ? cols : cols / kernel.cols * kernel.cols;
-    bool first = true;
-    for (const tap_group<Tap>& g : sets[set]) {
-      find(g.row, pointers, kernel.rows - 1 + g.rows);
-      compute(g, pointers, to, pitch, whole, first, stream, first ? next : nullptr);
-      first = false;
-    }
-    if (whole == cols) return;
-    first = true;
-    for (const tap_group<Tap>& g : sets[set]) {
-      const std::int64_t count = kernel.rows - 1 + g.rows;
-      find(g.row, pointers, count);
-      for (std::int64_t r = 0; r < count; ++r) pointers[r] += cols - kernel.cols;
-      compute(g, pointers, to + (cols - kernel.cols), pitch, kernel.cols, first, false, nullptr);
-      first = false;
-    }
-  }
-
- private:
-  void compute(const tap_group<Tap>& g, const Sample* const* pointers, Sum* to, std::int64_t pitch,
-               std::int64_t cols, bool first, bool stream, const Sample* const* next) const {
-    kernel.compute({.rows = pointers,
-                    .out = to,
-                    .pitch = pitch,
-                    .cols = cols,
-                    .stride = 1,
-                    .filter = {g.patches.data(), static_cast<std::int64_t>(g.patches.size()),
-                               g.height, g.step, g.values.data()},
-                    .first = first,
-                    .stream = stream,
-                    .next = next});
-  }
-};
 
 template <class T>
 struct scalar {
@@ -148,15 +77,17 @@ class separable final : public detail::runnable {
         exact_(r.filter.facts.factors->error == 0),
         down_(std::move(down)),
         along_(std::move(along)),
-        down_rows_(down_.folded ? down_.folded->loops.rows : down_.kernel.rows),
-        along_rows_(along_.folded ? along_.folded->loops.along_rows : along_.kernel.rows),
+        down_rows_(down_.symmetric ? down_.symmetric->loops.rows : down_.kernel.rows),
+        along_rows_(along_.symmetric ? along_.symmetric->loops.along_rows : along_.kernel.rows),
         rows_at_once_(std::max(down_rows_, along_rows_)),
+        in_blocks_((down_.symmetric && down_.symmetric->loops.in_blocks) ||
+                   (along_.symmetric && along_.symmetric->loops.in_blocks)),
         outside_(outside),
         load_(ring::loader_for(form_.types.in)),
         store_(form_.types.out, form_.overflow),
         tiles_(cut(r)) {
     const std::int64_t most =
-        down_rows_ - 1 + (down_.folded ? down_.folded->count : down_.most_rows());
+        down_rows_ - 1 + (down_.symmetric ? down_.symmetric->count : down_.most_rows());
     const std::int64_t row_bytes =
         sums(tiles_.most_cols()) * static_cast<std::int64_t>(sizeof(Element));
     const std::int64_t room = std::clamp(rows_bytes / row_bytes, most,
@@ -167,9 +98,9 @@ class separable final : public detail::runnable {
         aligned(static_cast<std::size_t>(most_pointers_ + down_rows_) * sizeof(const void*));
     down_pitch_ = pitch(sums(tiles_.most_cols()) * parts);
     between_pitch_ = pitch(sums(tiles_.most_cols()) * result_parts);
-    if (along_.folded)
-      blocks_bytes_ = aligned(static_cast<std::size_t>(along_.folded->loops.along_memory +
-                                                       along_rows_ * along_.folded->count) *
+    if (along_.symmetric)
+      blocks_bytes_ = aligned(static_cast<std::size_t>(along_.symmetric->loops.along_memory +
+                                                       along_rows_ * along_.symmetric->count) *
                               sizeof(Sum));
     along_pitch_ = pitch(computed(tiles_.most_cols()) * result_parts);
     tiles_.give_lanes(pointers_bytes_ + ring::bytes(slots_, sums(tiles_.most_cols())) +
@@ -253,7 +184,8 @@ class separable final : public detail::runnable {
   }
   /// Outputs that are computed for a piece of so many.
   [[nodiscard]] std::int64_t computed(std::int64_t cols) const noexcept {
-    return std::max(cols, cols_at_once());
+    const std::int64_t blocks = in_blocks_ ? (cols - 1) / cols_at_once() + 1 : 1;
+    return std::max(cols, blocks * cols_at_once());
   }
   /// Sums down columns that these need.
   [[nodiscard]] std::int64_t sums(std::int64_t cols) const noexcept {
@@ -286,8 +218,8 @@ class separable final : public detail::runnable {
     const std::int64_t height = t.rows.last - t.rows.first;
     for (std::int64_t i = t.rows.first; i < t.rows.last; i += rows_at_once_) {
       // The last strip begins earlier, where it can: what is computed once more comes out the same.
-      const std::int64_t first =
-          height >= rows_at_once_ ? std::min(i, t.rows.last - rows_at_once_) : i;
+      const bool earlier = height >= rows_at_once_ && !in_blocks_;
+      const std::int64_t first = earlier ? std::min(i, t.rows.last - rows_at_once_) : i;
       const std::int64_t count = std::min<std::int64_t>(rows_at_once_, t.rows.last - first);
       sum_down(rows, first, count, w, l);
       std::byte* const to =
@@ -349,15 +281,15 @@ class separable final : public detail::runnable {
       const std::int64_t at = i * down_pitch() + lead(w, parts) + w.begin * parts;
       const std::int64_t numbers = (w.end - w.begin) * parts;
       if constexpr (std::is_same_v<sample, Sum> && std::is_same_v<Tap, Sum>)
-        if (down_.folded) {
-          find(0, l.down_rows, down_rows_ - 1 + down_.folded->count);
-          down_.folded->loops.down({.rows = l.down_rows,
-                                    .out = l.down[0] + at,
-                                    .pitch = down_pitch(),
-                                    .cols = numbers,
-                                    .filter = down_.folded->taps(),
-                                    .stream = false,
-                                    .next = next});
+        if (down_.symmetric) {
+          find(0, l.down_rows, down_rows_ - 1 + down_.symmetric->count);
+          down_.symmetric->loops.down({.rows = l.down_rows,
+                                       .out = l.down[0] + at,
+                                       .pitch = down_pitch(),
+                                       .cols = numbers,
+                                       .filter = down_.symmetric->taps(),
+                                       .stream = false,
+                                       .next = next});
           continue;
         }
       for (std::size_t set = 0; set < Sets; ++set)
@@ -393,16 +325,16 @@ class separable final : public detail::runnable {
           pointers[r] = l.between + lead(w, result_parts) + begin * result_parts +
                         std::min(row + r, count - 1) * between_pitch_;
       };
-      if (along_.folded) {
+      if (along_.symmetric) {
         find(0, l.along_rows, along_rows_);
-        return along_.folded->loops.along({.rows = l.along_rows,
-                                           .out = sums,
-                                           .pitch = pitch,
-                                           .cols = number * result_parts,
-                                           .filter = along_.folded->taps(),
-                                           .stream = stream,
-                                           .next = nullptr},
-                                          l.blocks);
+        return along_.symmetric->loops.along({.rows = l.along_rows,
+                                              .out = sums,
+                                              .pitch = pitch,
+                                              .cols = number * result_parts,
+                                              .filter = along_.symmetric->taps(),
+                                              .stream = stream,
+                                              .next = nullptr},
+                                             l.blocks);
       }
       along_.sum(set, l.along_rows, find, sums, pitch, number * result_parts, stream, nullptr);
     };
@@ -413,20 +345,19 @@ class separable final : public detail::runnable {
     const auto place = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to));
     const std::int64_t lead_in =
         (line - place % line) % line / static_cast<std::int64_t>(sizeof(result));
-    if (in_place && (!streams(form_, out) || cols - lead_in < cols_at_once())) {
-      const std::int64_t pitch = out.step().row * result_parts;
-      for (std::int64_t i = 0; i < count; i += along_rows_)
-        sum(0, 0, reinterpret_cast<Sum*>(to) + i * pitch, pitch, cols, i, false);
-      return;
-    }
-    detail::range streamed{};  // whole lines of the cache
+    const bool stream =
+        streams(form_, out) && cols - lead_in >= cols_at_once() && (lead_in == 0 || !in_blocks_);
+    // The columns that go where they belong as they are made: all, or whole lines of the cache, or whole blocks.
+    detail::range straight{};
     if (in_place) {
-      streamed = {lead_in, lead_in + (cols - lead_in) / cols_at_once() * cols_at_once()};
+      const auto whole = [&](std::int64_t n) { return n / cols_at_once() * cols_at_once(); };
+      straight = {0, in_blocks_ ? whole(cols) : cols};
+      if (stream) straight = {lead_in, lead_in + whole(cols - lead_in)};
       const std::int64_t pitch = out.step().row * result_parts;
       for (std::int64_t i = 0; i < count; i += along_rows_)
-        sum(0, streamed.first,
-            reinterpret_cast<Sum*>(to) + i * pitch + streamed.first * result_parts, pitch,
-            streamed.last - streamed.first, i, true);
+        sum(0, straight.first,
+            reinterpret_cast<Sum*>(to) + i * pitch + straight.first * result_parts, pitch,
+            straight.last - straight.first, i, stream);
     }
     // What is left, or all: from `begin` on, of which `wanted` are stored.
     const auto stored = [&](std::int64_t begin, detail::range wanted, std::int64_t number) {
@@ -446,8 +377,10 @@ class separable final : public detail::runnable {
       }
     };
     if (!in_place) return stored(0, {0, cols}, computed(cols));
-    if (streamed.first > 0) stored(0, {0, streamed.first}, computed(streamed.first));
-    if (streamed.last < cols) stored(cols - cols_at_once(), {streamed.last, cols}, cols_at_once());
+    if (straight.first > 0) stored(0, {0, straight.first}, computed(straight.first));
+    if (straight.last < cols)
+      stored(in_blocks_ ? straight.last : cols - cols_at_once(), {straight.last, cols},
+             cols_at_once());
   }
 
   /// Complex sums from those with the real and with the imaginary parts of the taps, of samples in so many parts.
@@ -469,6 +402,7 @@ class separable final : public detail::runnable {
   std::int64_t down_rows_;  // that each pass makes at once, and
   std::int64_t along_rows_;
   std::int64_t rows_at_once_;  // both of them, a strip
+  bool in_blocks_;             // either pass: see `simd::symmetric_loops`
   result outside_;             // sum down a column outside the input
   typename ring::loader load_;
   row_store<result> store_;
@@ -483,29 +417,6 @@ class separable final : public detail::runnable {
 };
 
 using made = std::unique_ptr<const detail::runnable>;
-
-/// The factors with a power of two moved from one to the other, so that the norm of the row is from 1 to below 2:
-/// the sums down columns come first here, and what is said in `rank_one` of those along rows holds for them then.
-template <class FactorTap>
-std::pair<std::vector<FactorTap>, std::vector<FactorTap>> balanced(const rank_one& factors) {
-  std::pair both{std::get<std::vector<FactorTap>>(factors.column),
-                 std::get<std::vector<FactorTap>>(factors.row)};
-  if constexpr (!std::is_integral_v<FactorTap>) {
-    double norm = 0;
-    for (const FactorTap& tap : both.second) norm += std::abs(tap);
-    const auto scale = [](std::vector<FactorTap>& taps, int exponent) {
-      for (FactorTap& tap : taps) {
-        if constexpr (is_complex_type<FactorTap>)
-          tap = {std::ldexp(tap.real(), exponent), std::ldexp(tap.imag(), exponent)};
-        else tap = std::ldexp(tap, exponent);
-      }
-    };
-    const int exponent = std::ilogb(norm);
-    scale(both.first, exponent);
-    scale(both.second, -exponent);
-  }
-  return both;
-}
 
 /// Whether these factors are in the range of f32, or of f64 where sums are made in that.
 template <class FactorTap>
@@ -525,41 +436,6 @@ bool in_range(const detail::request& r) {
     return std::all_of(factors.first.begin(), factors.first.end(), fits) &&
            std::all_of(factors.second.begin(), factors.second.end(), fits);
   }
-}
-
-/// A factor's taps of one part, where `place(n)` is their row and column from the first one on that an output needs.
-template <class Tap, class FactorTap, class Place, class Part>
-std::vector<tap_group<Tap>> patched(const std::vector<FactorTap>& factor, std::int64_t step,
-                                    patches size, const Place& place, const Part& part) {
-  std::vector<placed_tap<Tap>> placed;
-  for (std::size_t n = factor.size(); n-- > 0;) {
-    if (part(factor[n]) == 0) continue;
-    const auto [row, col] = place(static_cast<std::int64_t>(factor.size() - 1 - n));
-    placed.push_back({row, col, static_cast<Tap>(part(factor[n]))});
-  }
-  return grouped(placed, step, size);
-}
-
-const simd::folded<float>& folded_loops(float) {
-  return simd::best().f32_folded;
-}
-const simd::folded<double>& folded_loops(double) {
-  return simd::best().f64_folded;
-}
-const simd::folded<std::int32_t>& folded_loops(std::int32_t) {
-  return simd::best().i32_folded;
-}
-
-/// The factor for the loops that fold it, where it has so many taps, no zeros, and reads the same from either end.
-template <class T, class FactorTap>
-std::optional<symmetric<T>> folded(const std::vector<FactorTap>& factor, std::size_t from) {
-  if (factor.size() < from || !std::equal(factor.begin(), factor.end(), factor.rbegin()) ||
-      std::count(factor.begin(), factor.end(), FactorTap{}) > 0)
-    return std::nullopt;
-  symmetric<T> found{folded_loops(T{}), static_cast<std::int64_t>(factor.size()), {}};
-  for (std::size_t n = factor.size() / 2; n < factor.size(); ++n)
-    found.values.push_back(static_cast<T>(factor[n]));
-  return found;
 }
 
 /// The sum down a column that is the border's value all over.
@@ -595,8 +471,9 @@ made make_passes(const detail::request& r, const simd::kernel<scalar_of<Element>
   typename both::down_pass down_pass{down, {}, {}};
   typename both::along_pass along_pass{along, {}, {}};
   if constexpr (sets == 1 && std::is_same_v<scalar_of<Element>, Sum>) {
-    if (r.form.row.dilation == 1) down_pass.folded = folded<Sum>(factors.first, folded_down_from);
-    if (step == 1) along_pass.folded = folded<Sum>(factors.second, folded_along_from);
+    if (r.form.row.dilation == 1)
+      down_pass.symmetric = symmetric<Sum>(factors.first, symmetric_down_from);
+    if (step == 1) along_pass.symmetric = symmetric<Sum>(factors.second, symmetric_along_from);
   }
   const auto add = [&](const auto& part) {
     down_pass.sets.push_back(patched<Tap>(factors.first, 1, size_for(down), below, part));

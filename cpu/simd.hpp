@@ -111,9 +111,10 @@ struct symmetric_strip {
   const T* const* next;  ///< as in `strip`; for `down` alone
 };
 
-/// Loops for taps that read the same from either end, without gaps.
+/// Loops for taps that read the same from either end, without gaps: for any such, or for boxes of at least
+/// `shortest_box` equal taps.
 template <class T>
-struct folded {
+struct symmetric_loops {
   int rows;  ///< that `down` makes at once
   int cols;  ///< that either needs at least
   void (*down)(const symmetric_strip<T>&);
@@ -123,7 +124,13 @@ struct folded {
   int along_rows;
   int along_memory;
   void (*along)(const symmetric_strip<T>&, T* memory);
+  /// The order of a sum depends on where in a strip, and in a block of `cols` along rows, it is made: for results that
+  /// do not depend on how an output is cut, strips and columns have to begin with multiples of these, and `along`
+  /// gets whole blocks.
+  bool in_blocks;
 };
+/// Fewer equal taps are folded as fast, or faster.
+constexpr std::size_t shortest_box = 8;
 
 /// What an instruction set has.
 struct kernels {
@@ -140,9 +147,12 @@ struct kernels {
   line_kernel<float> f32_long_line;
   line_kernel<double> f64_short_line;
   line_kernel<double> f64_long_line;
-  folded<float> f32_folded;
-  folded<double> f64_folded;
-  folded<std::int32_t> i32_folded;
+  symmetric_loops<float> f32_folded;
+  symmetric_loops<double> f64_folded;
+  symmetric_loops<std::int32_t> i32_folded;
+  symmetric_loops<float> f32_box;
+  symmetric_loops<double> f64_box;
+  symmetric_loops<std::int32_t> i32_box;
 
   /// Samples to 16 bits, those of `u16` less 2^15; and to floats.
   void (*widen_u8)(const std::uint8_t*, std::int16_t*, std::int64_t);

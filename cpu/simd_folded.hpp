@@ -3,6 +3,11 @@
 //
 // Shape: the sums of some rows, one vector wide, and two windows of samples of as many rows stay in registers. From
 // one pair of taps to the next outer one, the upper window moves up by a row and the lower one down.
+//
+// Boxes, whose taps are all the same, share sums instead, after van Herk (A fast algorithm for local minimum and
+// maximum filters on rectangular and octagonal kernels, 1992), who scans blocks from both ends: what the windows of
+// a block of outputs have in common is summed once, what is before it from the last one up, what is behind it from
+// the first one down. Nothing is ever subtracted, so that a sum knows no sample but those of its window.
 #pragma once
 
 #include "simd.hpp"
@@ -67,17 +72,70 @@ CONVGPU_INLINE void folded_sums(vector<T> (&sums)[Rows], const Lines& rows,
   }
 }
 
-template <class T, int Rows>
-void folded_down(const symmetric_strip<T>& s) {
+/// `Rows` rows of sums of equal taps, of which there are as many at least.
+template <int Rows, class T, class Lines>
+CONVGPU_INLINE void box_sums(vector<T> (&sums)[Rows], const Lines& rows,
+                             const symmetric_taps<T>& filter) {
+  const T tap = filter.values[0];
+  // Floats are multiplied before they are added up, which costs nothing more and overflows no sooner than the
+  // products do; integers are multiplied once.
+  const auto term = [&](std::int64_t r) CONVGPU_INLINE_LAMBDA {
+    if constexpr (is_float<T>) return tap * rows(r);
+    else return rows(r);
+  };
+  vector<T> common[4] = {term(Rows - 1), {}, {}, {}};
+  std::int64_t r = Rows;
+  for (; r + 4 <= filter.count; r += 4)
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) common[i] = common[i] + term(r + i);
+  for (; r < filter.count; ++r) common[0] = common[0] + term(r);
+  sums[Rows - 1] = (common[0] + common[1]) + (common[2] + common[3]);
+#pragma GCC unroll 16
+  for (int i = Rows - 2; i >= 0; --i) sums[i] = sums[i + 1] + term(i);
+  vector<T> behind = term(filter.count);
+  sums[1] = sums[1] + behind;
+#pragma GCC unroll 16
+  for (int i = 2; i < Rows; ++i) {
+    behind = behind + term(filter.count + i - 1);
+    sums[i] = sums[i] + behind;
+  }
+  if constexpr (!is_float<T>)
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) sums[i] = tap * sums[i];
+}
+
+// How sums of `Rows` rows are made.
+struct by_folding {
+  template <int Rows, class T, class Lines>
+  static CONVGPU_INLINE void sum(vector<T> (&sums)[Rows], const Lines& rows,
+                                 const symmetric_taps<T>& filter) {
+    folded_sums(sums, rows, filter);
+  }
+};
+struct by_scans {
+  template <int Rows, class T, class Lines>
+  static CONVGPU_INLINE void sum(vector<T> (&sums)[Rows], const Lines& rows,
+                                 const symmetric_taps<T>& filter) {
+    box_sums(sums, rows, filter);
+  }
+};
+
+/// Strips of `Strip` rows, `Rows` at a time.
+template <class How, class T, int Strip, int Rows>
+void sum_down(const symmetric_strip<T>& s) {
+  static_assert(Strip % Rows == 0);
   constexpr int cols = lanes<T>;
   for (std::int64_t at = 0; at < s.cols; at += cols) {
     const std::int64_t j = at + cols > s.cols ? s.cols - cols : at;
     if (s.next != nullptr)
-      for (int i = 0; i < Rows; ++i) __builtin_prefetch(s.next[i] + j, 0, 2);
-    vector<T> sums[Rows];
-    folded_sums(
-        sums, [&](std::int64_t r) CONVGPU_INLINE_LAMBDA { return load(s.rows[r] + j); }, s.filter);
-    for (int i = 0; i < Rows; ++i) store(s.out + i * s.pitch + j, sums[i]);
+      for (int i = 0; i < Strip; ++i) __builtin_prefetch(s.next[i] + j, 0, 2);
+    for (int c = 0; c < Strip; c += Rows) {
+      const T* const* const rows = s.rows + c;
+      vector<T> sums[Rows];
+      How::sum(
+          sums, [&](std::int64_t r) CONVGPU_INLINE_LAMBDA { return load(rows[r] + j); }, s.filter);
+      for (int i = 0; i < Rows; ++i) store(s.out + (c + i) * s.pitch + j, sums[i]);
+    }
   }
 }
 
@@ -126,8 +184,8 @@ CONVGPU_INLINE void transpose(vector<T> (&block)[lanes<T>]) {
 /// Blocks of columns of sums that are made from one filling of the memory.
 constexpr std::int64_t blocks_at_once = 16;
 
-template <class T, int Rows>
-void folded_along(const symmetric_strip<T>& s, T* memory) {
+template <class How, class T, int Rows>
+void sum_along(const symmetric_strip<T>& s, T* memory) {
   constexpr int n = lanes<T>;
   static_assert(n % Rows == 0);
   std::int64_t held = 0;   // column that the memory begins with
@@ -156,7 +214,7 @@ void folded_along(const symmetric_strip<T>& s, T* memory) {
     for (int c = 0; c < n; c += Rows) {
       const T* const columns = memory + (j - held + c) * n;
       vector<T> sums[Rows];
-      folded_sums(
+      How::sum(
           sums, [&](std::int64_t r) CONVGPU_INLINE_LAMBDA { return load(columns + r * n); },
           s.filter);
       for (int i = 0; i < Rows; ++i) block[c + i] = sums[i];
@@ -170,16 +228,44 @@ void folded_along(const symmetric_strip<T>& s, T* memory) {
   if (s.stream) finish_streams();
 }
 
+/// Blocks as high as registers let them be, and the filter.
 template <class T>
-constexpr folded<T> folded_of() {
+constexpr int most_scanned = CONVGPU_SIMD_BYTES == 64 ? 16 : 8;
+template <class T>
+void box_down(const symmetric_strip<T>& s) {
+  constexpr int strip = most_scanned<T>;
+  if constexpr (strip == 16)
+    if (s.filter.count >= 16) return sum_down<by_scans, T, strip, 16>(s);
+  sum_down<by_scans, T, strip, 8>(s);
+}
+template <class T>
+void box_along(const symmetric_strip<T>& s, T* memory) {
+  constexpr int n = lanes<T>;
+  if constexpr (n >= 16)
+    if (s.filter.count >= 16) return sum_along<by_scans, T, 16>(s, memory);
+  sum_along<by_scans, T, (n < 8 ? n : 8)>(s, memory);
+}
+
+template <class T>
+constexpr symmetric_loops<T> folded_of() {
   constexpr int n = lanes<T>;
   constexpr int rows = CONVGPU_SIMD_BYTES == 64 ? 8 : 4;
   return {.rows = rows,
           .cols = n,
-          .down = folded_down<T, rows>,
+          .down = sum_down<by_folding, T, rows, rows>,
           .along_rows = n,
           .along_memory = (blocks_at_once + 1) * n * n,
-          .along = folded_along<T, (rows < n ? rows : n)>};
+          .along = sum_along<by_folding, T, (rows < n ? rows : n)>,
+          .in_blocks = false};
+}
+template <class T>
+constexpr symmetric_loops<T> box_of() {
+  symmetric_loops<T> loops = folded_of<T>();
+  loops.rows = most_scanned<T>;
+  loops.down = box_down<T>;
+  loops.along = box_along<T>;
+  loops.in_blocks = true;
+  return loops;
 }
 
 }  // namespace

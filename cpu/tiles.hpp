@@ -111,11 +111,12 @@ class tiles {
     if (!executor_) threads = std::min<std::int64_t>(threads, hardware_threads());
     // Each band loads a filter's height of rows anew: bands as high as that, or for balance four to a
     // thread where they can be higher, but at least one for each.
-    const auto share = [&](std::int64_t parts) {
-      const std::int64_t rows = (rows_ - 1) / parts + 1;
+    const auto rounded = [&](std::int64_t rows) {
       return (rows - 1) / wish.rows_at_once * wish.rows_at_once + wish.rows_at_once;
     };
-    band_ = std::min({std::max(share(4 * threads), wish.row_reach), share(threads), rows_});
+    const auto share = [&](std::int64_t parts) { return rounded((rows_ - 1) / parts + 1); };
+    band_ =
+        std::min({std::max(share(4 * threads), rounded(wish.row_reach)), share(threads), rows_});
     const double worth = wish.products / products_worth_a_thread;
     lanes_ = worth < 2
                  ? 1

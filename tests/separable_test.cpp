@@ -9,6 +9,7 @@
 #include <cmath>
 #include <complex>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -79,11 +80,13 @@ TEST(separable, is_exact_at_the_edges_of_tiles) {
   const floats symmetric{1, 2, 3, 2, 4, 2, 3, 2, 1};
   const floats even{1, 3, 2, 2, 3, 1, 1, 3, 2, 2, 3, 1};
   const floats other{1, 2, 0, 3, 1};
+  const floats box(9, 3.0F);
+  const floats long_box(21, -1.0F);
   const border borders[] = {border::zero(), border::constant(3), border::replicate(),
                             border::mirror(), border::wrap()};
   int n = 0;
-  for (const floats& column : {symmetric, even, other})
-    for (const floats& row : {symmetric, even, other})
+  for (const floats& column : {symmetric, even, other, box, long_box})
+    for (const floats& row : {symmetric, even, other, box, long_box})
       for (const std::int64_t rows : {1, 7, 8, 9, 16, 17, 33})
         for (const std::int64_t cols : {1, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 300}) {
           const problem p{.in = {rows, cols},
@@ -122,26 +125,54 @@ TEST(separable, is_exact_past_the_caches) {
   }
 }
 
+// Sums of boxes are shared in blocks: which ones must not depend on threads, nor on where an output lies in memory.
+TEST(separable, rounds_boxes_alike_however_they_are_cut) {
+  for (const std::int64_t taps : {8, 9, 15, 16, 17, 31, 70})
+    for (const extent size : {extent(100, 90), extent(45, 1037), extent(600, 900)}) {
+      const problem p{.in = size, .filter = {taps, taps}, .mode = mode::same};
+      const floats tap(static_cast<std::size_t>(taps), 0.1F);
+      floats x(static_cast<std::size_t>(size.count()));
+      for (std::size_t i = 0; i < x.size(); ++i)
+        x[i] = std::sin(static_cast<float>(i)) * static_cast<float>(i % 97);
+      const auto made = [&](int threads) {
+        return plan(p, tap, tap, {.algorithm = "cpu/separable", .max_threads = threads});
+      };
+      const floats expected = run(made(1), x);
+      for (const int threads : {2, 3, 7}) EXPECT_EQ(run(made(threads), x), expected) << taps;
+      const std::int64_t pitch = size.cols + 5;
+      floats memory(static_cast<std::size_t>(size.rows * pitch + 3));
+      made(1).run(view<const float>(x.data(), size),
+                  view<float>(memory.data() + 3, size, strides{.row = pitch, .col = 1}));
+      for (std::int64_t r = 0; r < size.rows; ++r)
+        ASSERT_TRUE(std::equal(expected.begin() + r * size.cols,
+                               expected.begin() + (r + 1) * size.cols,
+                               memory.begin() + 3 + r * pitch))
+            << taps << " taps, row " << r;
+    }
+}
+
 // A large or non-finite sample shows in its window only, and sums do not drift.
 TEST(separable, keeps_a_bad_sample_in_its_window) {
   constexpr std::int64_t n = 100;
   constexpr std::int64_t taps = 15;
-  const floats ones(taps, 1.0F);
   const problem p{.in = {n, n}, .filter = {taps, taps}, .mode = mode::same};
-  const plan made(p, ones, ones, {.algorithm = "cpu/separable"});
-  for (const float bad :
-       {1e30F, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
-    floats x(n * n, 1.0F);
-    x[50 * n + 40] = bad;
-    const floats y = run(made, x);
-    for (std::int64_t r = 20; r < 80; ++r)
-      for (std::int64_t c = 20; c < 80; ++c) {
-        const bool inside = std::abs(r - 50) <= taps / 2 && std::abs(c - 40) <= taps / 2;
-        const float value = y[static_cast<std::size_t>(r * n + c)];
-        if (inside) ASSERT_FALSE(value < 1e29F) << r << ", " << c;
-        else ASSERT_EQ(value, 225.0F) << r << ", " << c;
-      }
-  }
+  floats folded(taps, 1.0F);
+  folded.front() = folded.back() = 2.0F;
+  for (const floats& tap : {floats(taps, 1.0F), folded})
+    for (const float bad :
+         {1e30F, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+      floats x(n * n, 1.0F);
+      const float sum = std::accumulate(tap.begin(), tap.end(), 0.0F);
+      x[50 * n + 40] = bad;
+      const floats y = run(plan(p, tap, tap, {.algorithm = "cpu/separable"}), x);
+      for (std::int64_t r = 20; r < 80; ++r)
+        for (std::int64_t c = 20; c < 80; ++c) {
+          const bool inside = std::abs(r - 50) <= taps / 2 && std::abs(c - 40) <= taps / 2;
+          const float value = y[static_cast<std::size_t>(r * n + c)];
+          if (inside) ASSERT_FALSE(value < 1e29F) << r << ", " << c;
+          else ASSERT_EQ(value, sum * sum) << r << ", " << c;
+        }
+    }
 }
 
 TEST(two_factors, mean_their_product) {

@@ -49,7 +49,7 @@ class direct final : public detail::runnable {
  public:
   direct(const detail::request& r, const simd::kernel<Sample, Tap, Sum>& kernel,
          std::vector<groups> sets, int beyond, Sum bias,
-         std::optional<checked_rounding> rounding = {})
+         std::optional<rounded_by_rows> rounding = {})
       : form_(r.form),
         kernel_(kernel),
         cols_at_once_(kernel.cols / std::min(kernel.cols, parts)),
@@ -248,8 +248,9 @@ class direct final : public detail::runnable {
                                           static_cast<std::int64_t>(size_of(form_.types.out));
         if constexpr (std::is_same_v<Element, float> && std::is_same_v<result, float>)
           if (rounding_) {
-            rounding_->store(sums, n + back, own.pointers + row, own.results, there,
-                             out.step().col);
+            const float* const* const samples = own.pointers + row;
+            rounding_->check.store(sums, n + back, own.results, there, out.step().col,
+                                   [&](std::int64_t j) { return rounding_->sum(samples, j); });
             continue;
           }
         store_(finished(sums, n + back, reinterpret_cast<result*>(own.results)), n + back, there,
@@ -319,7 +320,7 @@ class direct final : public detail::runnable {
   std::vector<groups> sets_;
   typename ring::loader load_;
   row_store<result> store_;
-  std::optional<checked_rounding> rounding_;
+  std::optional<rounded_by_rows> rounding_;
   tiles tiles_;
   std::int64_t most_rows_ = 1;  // of the filter, in one group
   std::int64_t slots_ = 1;      // rows in the ring
@@ -405,14 +406,15 @@ made make_rounded(const detail::request& r, const std::vector<double>& taps) {
   for_each_tap(r, taps, [&](std::int64_t row, std::int64_t col, double tap) {
     if (tap != 0) placed.push_back({row, col, tap});
   });
-  std::optional<checked_rounding> rounding =
-      checked_rounding::of(r.form.types, r.form.overflow, placed);
-  if (!rounding) return nullptr;
+  // Sums are made anew from the rows that they were made from: of one group.
+  if (r.form.row.reach() > rows_of_a_group) return nullptr;
+  const auto check = checked_rounding::of(r.form.types, r.form.overflow, placed);
+  if (!check) return nullptr;
   return std::make_unique<direct<float, float, float, float, 1>>(
       r, simd::best().f32,
       std::vector<std::vector<tap_group<float>>>{
           tap_patches<float>(r, taps, 1, [](double h) { return h; })},
-      15, 0.0F, std::move(rounding));
+      15, 0.0F, rounded_by_rows{*check, std::move(placed)});
 }
 
 /// Integers of 8 and 16 bits, with taps that fit into 16: two products at a time.

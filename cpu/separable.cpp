@@ -22,6 +22,7 @@
 
 #include "algorithms.hpp"
 #include "passes.hpp"
+#include "rounding.hpp"
 #include "rows.hpp"
 #include "simd.hpp"
 #include "stores.hpp"
@@ -72,9 +73,10 @@ class separable final : public detail::runnable {
   using down_pass = pass<sample, Tap, Sum>;
   using along_pass = pass<Sum, Tap, Sum>;
 
-  separable(const detail::request& r, down_pass down, along_pass along, result outside)
+  separable(const detail::request& r, down_pass down, along_pass along, result outside,
+            std::optional<rounded_by_input> rounding)
       : form_(r.form),
-        exact_(r.filter.facts.factors->error == 0),
+        exact_(r.filter.facts.factors->error == 0 || rounding),
         down_(std::move(down)),
         along_(std::move(along)),
         down_rows_(down_.symmetric ? down_.symmetric->loops.rows : down_.kernel.rows),
@@ -85,6 +87,7 @@ class separable final : public detail::runnable {
         outside_(outside),
         load_(ring::loader_for(form_.types.in)),
         store_(form_.types.out, form_.overflow),
+        rounding_(std::move(rounding)),
         tiles_(cut(r)) {
     const std::int64_t most =
         down_rows_ - 1 + (down_.symmetric ? down_.symmetric->count : down_.most_rows());
@@ -107,7 +110,8 @@ class separable final : public detail::runnable {
                       strip_bytes(between_pitch_) +
                       (Sets == 2 ? Sets * strip_bytes(down_pitch_) : 0) +
                       Sets * strip_bytes(along_pitch_) + blocks_bytes_ +
-                      aligned(static_cast<std::size_t>(along_pitch_) * sizeof(Sum)));
+                      aligned(std::max(static_cast<std::size_t>(along_pitch_) * sizeof(Sum),
+                                       checked_rounding::bytes(computed(tiles_.most_cols())))));
   }
 
   [[nodiscard]] std::string parameters() const override {
@@ -141,7 +145,7 @@ class separable final : public detail::runnable {
       l.blocks = reinterpret_cast<Sum*>(take(blocks_bytes_));
       l.results = reinterpret_cast<result*>(memory);
       return [=, this, &in, &out, rows = rows](const tile& t) mutable {
-        compute(t, rows, l, displace(in.step().row), out);
+        compute(t, rows, l, in, out);
       };
     });
   }
@@ -210,11 +214,10 @@ class separable final : public detail::runnable {
     return ways * way / std::gcd(bytes, way) < down_rows_ - 1 + down_.most_rows();
   }
 
-  void compute(const tile& t, ring& rows, const lane& l, bool displaced,
+  void compute(const tile& t, ring& rows, const lane& l, const any_const_view& in,
                const any_view& out) const {
-    const std::int64_t cols = t.cols.last - t.cols.first;
     const window w = look(t);
-    rows.begin(t.plane, w.first + w.begin, w.end - w.begin, 0, !displaced);
+    rows.begin(t.plane, w.first + w.begin, w.end - w.begin, 0, !displace(in.step().row));
     const std::int64_t height = t.rows.last - t.rows.first;
     for (std::int64_t i = t.rows.first; i < t.rows.last; i += rows_at_once_) {
       // The last strip begins earlier, where it can: what is computed once more comes out the same.
@@ -226,7 +229,8 @@ class separable final : public detail::runnable {
           static_cast<std::byte*>(out.data()) +
           (t.plane * out.step().plane + first * out.step().row + t.cols.first * out.step().col) *
               static_cast<std::int64_t>(size_of(form_.types.out));
-      sum_along(cols, count, w, l, to, out);
+      sum_along({.plane = t.plane, .rows = {first, first + count}, .cols = t.cols, .inner = t.cols},
+                w, l, to, in, out);
     }
   }
 
@@ -315,8 +319,11 @@ class separable final : public detail::runnable {
     return at < 0 ? outside_ : row[at - w.first];
   }
 
-  void sum_along(std::int64_t cols, std::int64_t count, const window& w, const lane& l,
-                 std::byte* to, const any_view& out) const {
+  /// The outputs of a strip, to `to`.
+  void sum_along(const tile& strip, const window& w, const lane& l, std::byte* to,
+                 const any_const_view& in, const any_view& out) const {
+    const std::int64_t cols = strip.cols.last - strip.cols.first;
+    const std::int64_t count = strip.rows.last - strip.rows.first;
     // `number` sums of a set, from column `begin` of the tile on.
     const auto sum = [&](std::size_t set, std::int64_t begin, Sum* sums, std::int64_t pitch,
                          std::int64_t number, std::int64_t row, bool stream) {
@@ -370,10 +377,21 @@ class separable final : public detail::runnable {
           put_together<result_parts>(i * along_pitch_, number, l.results, l.along);
           row = l.results;
         }
-        store_(row + (wanted.first - begin), wanted.last - wanted.first,
-               to + (i * out.step().row + wanted.first * out.step().col) *
-                        static_cast<std::int64_t>(size_of(form_.types.out)),
-               out.step().col);
+        row += wanted.first - begin;
+        const std::int64_t n = wanted.last - wanted.first;
+        std::byte* const there = to + (i * out.step().row + wanted.first * out.step().col) *
+                                          static_cast<std::int64_t>(size_of(form_.types.out));
+        if constexpr (std::is_same_v<result, float>)
+          if (rounding_) {
+            rounding_->check.store(row, n, reinterpret_cast<std::byte*>(l.results), there,
+                                   out.step().col, [&](std::int64_t j) {
+                                     return rounding_->sum(form_, in, strip.plane,
+                                                           strip.rows.first + i,
+                                                           strip.cols.first + wanted.first + j);
+                                   });
+            continue;
+          }
+        store_(row, n, there, out.step().col);
       }
     };
     if (!in_place) return stored(0, {0, cols}, computed(cols));
@@ -406,6 +424,7 @@ class separable final : public detail::runnable {
   result outside_;             // sum down a column outside the input
   typename ring::loader load_;
   row_store<result> store_;
+  std::optional<rounded_by_input> rounding_;
   tiles tiles_;
   std::int64_t slots_ = 1;  // rows in the ring
   std::int64_t most_pointers_ = 1;
@@ -420,11 +439,10 @@ using made = std::unique_ptr<const detail::runnable>;
 
 /// Whether these factors are in the range of f32, or of f64 where sums are made in that.
 template <class FactorTap>
-bool in_range(const detail::request& r) {
+bool in_range(const detail::request& r, bool wide) {
   if constexpr (std::is_integral_v<FactorTap>) {
     return true;
   } else {
-    const bool wide = sums_in_f64(r.form.types);
     const double least = wide ? std::numeric_limits<double>::min()
                               : static_cast<double>(std::numeric_limits<float>::min());
     const double most = wide ? std::numeric_limits<double>::max()
@@ -436,6 +454,38 @@ bool in_range(const detail::request& r) {
     return std::all_of(factors.first.begin(), factors.first.end(), fits) &&
            std::all_of(factors.second.begin(), factors.second.end(), fits);
   }
+}
+
+/// A column and a row.
+template <class FactorTap>
+using factor_pair = std::pair<std::vector<FactorTap>, std::vector<FactorTap>>;
+
+/// How integers of 8 bits with float taps are summed in f32.
+struct narrowed {
+  factor_pair<double> factors;
+  checked_rounding check;
+};
+/// None where f32 will not do.
+std::optional<narrowed> narrow(const detail::request& r) {
+  const auto& factors = r.filter.facts.factors;
+  const auto* const taps = std::get_if<std::vector<double>>(&r.filter.values);
+  if (!factors || taps == nullptr || !std::holds_alternative<std::vector<double>>(factors->column))
+    return std::nullopt;
+  const convgpu::types& types = r.form.types;
+  if (std::all_of(taps->begin(), taps->end(), [&](double h) { return h == taps->front(); }))
+    if (const auto check = checked_rounding::of_box(types, r.form.overflow, taps->front(),
+                                                    static_cast<double>(taps->size()))) {
+      const auto ones = [](std::int64_t n) {
+        return std::vector<double>(static_cast<std::size_t>(n), 1.0);
+      };
+      return narrowed{{ones(r.form.row.taps), ones(r.form.col.taps)}, *check};
+    }
+  if (!in_range<double>(r, false)) return std::nullopt;
+  auto both = balanced<double>(*factors);
+  const auto check =
+      checked_rounding::of(types, r.form.overflow, both.first, both.second, factors->error_norm1);
+  if (!check) return std::nullopt;
+  return narrowed{std::move(both), *check};
 }
 
 /// The sum down a column that is the border's value all over.
@@ -454,12 +504,12 @@ Result outside(const detail::normal_form& form, const std::vector<FactorTap>& co
 /// Both passes with loops `down` and `along`.
 template <class Element, class Tap, class Sum, class FactorTap>
 made make_passes(const detail::request& r, const simd::kernel<scalar_of<Element>, Tap, Sum>& down,
-                 const simd::kernel<Sum, Tap, Sum>& along) {
+                 const simd::kernel<Sum, Tap, Sum>& along, const factor_pair<FactorTap>& factors,
+                 std::optional<rounded_by_input> rounding = {}) {
   constexpr int sets = is_complex_type<FactorTap> ? 2 : 1;
   constexpr bool is_complex = sets == 2 || is_complex_type<Element>;
   using result = std::conditional_t<is_complex, std::complex<Sum>, Sum>;
   using both = separable<Element, Tap, Sum, sets>;
-  const auto factors = balanced<FactorTap>(*r.filter.facts.factors);
   const auto below = [&](std::int64_t n) {
     return std::pair(n * r.form.row.dilation, std::int64_t{0});
   };
@@ -486,29 +536,42 @@ made make_passes(const detail::request& r, const simd::kernel<scalar_of<Element>
     add([](FactorTap h) { return h; });
   }
   return std::make_unique<both>(r, std::move(down_pass), std::move(along_pass),
-                                outside<result, Element>(r.form, factors.first));
+                                outside<result, Element>(r.form, factors.first),
+                                std::move(rounding));
 }
 
 template <class FactorTap>
 made make(const detail::request& r) {
   const simd::kernels& simd = simd::best();
+  const factor_pair<FactorTap> factors = balanced<FactorTap>(*r.filter.facts.factors);
   if constexpr (std::is_integral_v<FactorTap>) {
     if (integer_sum_bits(r.form.types.in, r.filter.facts.integer_norm1) == 32)
-      return make_passes<std::int32_t, std::int32_t, std::int32_t, FactorTap>(r, simd.i32,
-                                                                              simd.i32);
+      return make_passes<std::int32_t, std::int32_t, std::int32_t, FactorTap>(r, simd.i32, simd.i32,
+                                                                              factors);
     return make_passes<std::int32_t, std::int32_t, std::int64_t, FactorTap>(
         r, plain<std::int32_t, std::int32_t, std::int64_t>,
-        plain<std::int64_t, std::int32_t, std::int64_t>);
+        plain<std::int64_t, std::int32_t, std::int64_t>, factors);
   } else {
     switch (r.form.types.in) {
       case dtype::f16:
       case dtype::bf16:
-      case dtype::f32: return make_passes<float, float, float, FactorTap>(r, simd.f32, simd.f32);
+      case dtype::f32:
+        return make_passes<float, float, float, FactorTap>(r, simd.f32, simd.f32, factors);
       case dtype::cf32:
-        return make_passes<std::complex<float>, float, float, FactorTap>(r, simd.f32, simd.f32);
+        return make_passes<std::complex<float>, float, float, FactorTap>(r, simd.f32, simd.f32,
+                                                                         factors);
       case dtype::cf64:
-        return make_passes<std::complex<double>, double, double, FactorTap>(r, simd.f64, simd.f64);
-      default: return make_passes<double, double, double, FactorTap>(r, simd.f64, simd.f64);
+        return make_passes<std::complex<double>, double, double, FactorTap>(r, simd.f64, simd.f64,
+                                                                            factors);
+      default:
+        if constexpr (std::is_same_v<FactorTap, double>)
+          if (const auto narrowed = narrow(r)) {
+            const auto& taps = std::get<std::vector<double>>(r.filter.values);
+            return make_passes<float, float, float, double>(
+                r, simd.f32, simd.f32, narrowed->factors,
+                rounded_by_input{narrowed->check, {taps.rbegin(), taps.rend()}});
+          }
+        return make_passes<double, double, double, FactorTap>(r, simd.f64, simd.f64, factors);
     }
   }
 }
@@ -517,15 +580,18 @@ made make(const detail::request& r) {
 
 std::string refuse_separable(const detail::request& r) {
   if (std::string reason = refuse_direct(r); !reason.empty()) return reason;
-  if (std::string reason = detail::refuse_separable(r); !reason.empty()) return reason;
+  // Sums in f32 that are checked are no worse than those of direct summation, whatever the factors.
+  const bool checked = r.form.row.taps > 1 && r.form.col.taps > 1 && narrow(r);
+  if (std::string reason = detail::refuse_separable(r); !reason.empty() && !checked) return reason;
   if (r.form.row.stride != 1 || r.form.col.stride != 1)
     return "its strides, " + std::to_string(r.form.row.stride) + " and " +
            std::to_string(r.form.col.stride) + ", leave out sums that it would have to make";
   if (is_integer(r.form.types.filter) &&
       integer_sum_bits(r.form.types.in, r.filter.facts.integer_norm1) == 128)
     return "its sums need 128 bits";
-  if (!std::visit([&]<class T>(const std::vector<T>&) { return in_range<T>(r); },
-                  r.filter.facts.factors->column))
+  if (!std::visit(
+          [&]<class T>(const std::vector<T>&) { return in_range<T>(r, sums_in_f64(r.form.types)); },
+          r.filter.facts.factors->column))
     return "its factors are out of the range of the sums";
   if (r.form.col.reach() > longest_reach)
     return "the taps of a row reach over " + std::to_string(r.form.col.reach()) +
@@ -539,7 +605,7 @@ std::string drawback_of_separable(const detail::request& r) {
   const bool by_floats = !is_integer(r.form.types.filter);
   const bool bytes = size_of(r.form.types.in) == 1;
   std::int64_t most = 12;
-  if (is_integer(r.form.types.in) && by_floats) most = bytes ? 200 : 12;
+  if (is_integer(r.form.types.in) && by_floats) most = bytes ? (narrow(r) ? 24 : 200) : 12;
   if (!by_floats)
     most = integer_sum_bits(r.form.types.in, r.filter.facts.integer_norm1) == 64 ? 300 : 40;
   const std::int64_t taps = r.filter.facts.nonzeros;

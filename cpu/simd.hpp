@@ -169,11 +169,14 @@ struct kernels {
   void (*saturate_u16)(const std::int32_t*, std::uint16_t*, std::int64_t);
   void (*saturate_i16)(const std::int32_t*, std::int16_t*, std::int64_t);
 
-  /// Sums rounded half to even, to the nearest value there is. Sets a byte where a sum is within `doubt` of half way
-  /// between two values, else clears it. Only for sums below 2^22.
-  void (*round_u8)(const float*, std::uint8_t*, std::uint8_t* doubtful, float doubt, std::int64_t);
-  void (*round_i8)(const float*, std::int8_t*, std::uint8_t* doubtful, float doubt, std::int64_t);
-  void (*round_i32)(const float*, std::int32_t*, std::uint8_t* doubtful, float doubt, std::int64_t);
+  /// Sums times `scale`, rounded half to even, to the nearest value there is. Sets a byte where such a product is
+  /// within `doubt` of half way between two values, else clears it. Only for products below 2^22.
+  void (*round_u8)(const float*, float scale, std::uint8_t*, std::uint8_t* doubtful, float doubt,
+                   std::int64_t);
+  void (*round_i8)(const float*, float scale, std::int8_t*, std::uint8_t* doubtful, float doubt,
+                   std::int64_t);
+  void (*round_i32)(const float*, float scale, std::int32_t*, std::uint8_t* doubtful, float doubt,
+                    std::int64_t);
 };
 
 /// The best there is for this processor, or what the environment variable CONVGPU_SIMD names.

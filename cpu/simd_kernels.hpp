@@ -475,13 +475,15 @@ constexpr void (*half_of_float)(const float*, std::uint16_t*, std::int64_t) = nu
 #endif
 
 template <class To, std::int64_t Low, std::int64_t High>
-void round(const float* from, To* to, std::uint8_t* doubtful, float doubt, std::int64_t count) {
+void round(const float* from, float scale, To* to, std::uint8_t* doubtful, float doubt,
+           std::int64_t count) {
   constexpr float shift = 0x1.8p23f;  // floats from here on are integers
   for (std::int64_t i = 0; i < count; ++i) {
     // One beyond the last value tells as much as any number there.
     constexpr auto low = static_cast<float>(Low - 1);
     constexpr auto high = static_cast<float>(High + 1);
-    const float sum = from[i] < low ? low : from[i] > high ? high : from[i];
+    const float product = from[i] * scale;
+    const float sum = product < low ? low : product > high ? high : product;
     const float rounded = (sum + shift) - shift;
     const float off = sum < rounded ? rounded - sum : sum - rounded;
     doubtful[i] = 0.5F - off <= doubt;

@@ -125,6 +125,52 @@ TEST(separable, is_exact_past_the_caches) {
   }
 }
 
+template <class Out, class In, class Tap>
+void expect_rounding_as_by_reference(problem p, const std::vector<In>& x,
+                                     const std::vector<Tap>& h) {
+  p.types = {dtype_of<In>, dtype_of<Tap>, dtype_of<Out>};
+  const auto result = [&](const char* algorithm) {
+    std::vector<Out> y(x.size());
+    plan(p, h, {.algorithm = algorithm}).run(x, y);
+    return y;
+  };
+  EXPECT_EQ(result("cpu/separable"), result("cpu/reference"))
+      << p.filter.rows << " x " << p.filter.cols << " taps, " << to_string(p.border.kind());
+}
+
+// Integers of 8 bits are summed in f32, and made anew where that might have changed the rounding.
+TEST(separable, rounds_bytes_as_if_summed_in_wider_types) {
+  const border borders[] = {border::zero(), border::constant(7), border::replicate(),
+                            border::mirror(), border::wrap()};
+  int n = 0;
+  for (const int taps : {3, 5, 8, 9, 16, 31}) {
+    const std::vector<double> g = gaussian(taps);
+    const double norm = std::accumulate(g.begin(), g.end(), 0.0);
+    const auto area = static_cast<double>(taps * taps);
+    const std::vector<double> exactly_halves(static_cast<std::size_t>(taps * taps), 0.5 / 64);
+    for (const std::vector<double>& h :
+         {product(g, g), std::vector<double>(exactly_halves.size(), 1 / area), exactly_halves}) {
+      const double scale = h[0] == exactly_halves[0] || h[0] == 1 / area ? 1 : 1 / (norm * norm);
+      std::vector<double> wide;
+      for (const double tap : h) wide.push_back(tap * scale);
+      for (const extent size : {extent(61, 83), extent(17, 300), extent(70, 5)}) {
+        problem p{.in = size, .filter = {taps, taps}, .mode = mode::same};
+        p.border = borders[n++ % 5];
+        std::vector<std::uint8_t> bytes;
+        std::vector<std::int8_t> with_sign;
+        for (std::int64_t i = 0; i < size.count(); ++i) {
+          bytes.push_back(static_cast<std::uint8_t>(i * i * 31 / 7 + i / 3));
+          with_sign.push_back(static_cast<std::int8_t>(bytes.back()));
+        }
+        expect_rounding_as_by_reference<std::uint8_t>(p, bytes, wide);
+        expect_rounding_as_by_reference<std::uint8_t>(p, bytes, as_floats(h, scale));
+        expect_rounding_as_by_reference<std::int32_t>(p, bytes, as_floats(h, 8 * scale));
+        expect_rounding_as_by_reference<std::int8_t>(p, with_sign, as_floats(h, -scale));
+      }
+    }
+  }
+}
+
 // Sums of boxes are shared in blocks: which ones must not depend on threads, nor on where an output lies in memory.
 TEST(separable, rounds_boxes_alike_however_they_are_cut) {
   for (const std::int64_t taps : {8, 9, 15, 16, 17, 31, 70})

@@ -3,6 +3,7 @@
 // a sum lies so close to half way between two integers that its error may have taken it across, it is made anew.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <convgpu/detail/arithmetic.hpp>
 #include <cstdint>
@@ -42,6 +43,11 @@ class checked_rounding {
     const double error = 1.01 * (count + 1) * unit * norm1 * largest + count * largest * 0x1p-149;
     if (!exact && error > most_doubt) return std::nullopt;
     return checked_rounding(t.out, exact ? -1.0F : static_cast<float>(error * 1.001), taps);
+  }
+
+  /// The part of all outputs that will be made anew, where sums lie anywhere between two integers.
+  [[nodiscard]] double doubtful() const noexcept {
+    return 2 * std::max(0.0, static_cast<double>(doubt_));
   }
 
   /// Bytes of a buffer for so many outputs.

@@ -533,19 +533,6 @@ std::string refuse_separable(const detail::request& r) {
   return {};
 }
 
-std::string drawback_of_separable(const detail::request& r) {
-  // Up to so many taps cpu/direct is as fast, or faster: measured on a Zen 4. It has instructions for integers of 8
-  // and 16 bits, and for sums of 64 bits, that do not help here.
-  const bool by_floats = !is_integer(r.form.types.filter);
-  const bool bytes = size_of(r.form.types.in) == 1;
-  std::int64_t most = 12;
-  if (is_integer(r.form.types.in) && by_floats) most = bytes ? 200 : 12;
-  if (!by_floats)
-    most = integer_sum_bits(r.form.types.in, r.filter.facts.integer_norm1) == 64 ? 300 : 40;
-  const std::int64_t taps = r.filter.facts.nonzeros;
-  return taps > most ? std::string() : std::to_string(taps) + " taps are few enough for one pass";
-}
-
 std::unique_ptr<const detail::runnable> make_separable(const detail::request& r) {
   return std::visit([&]<class T>(const std::vector<T>&) { return make<T>(r); },
                     r.filter.facts.factors->column);

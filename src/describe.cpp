@@ -3,12 +3,15 @@
 
 #include <charconv>
 #include <convgpu/detail/backend.hpp>
+#include <convgpu/detail/separable.hpp>
 #include <convgpu/error.hpp>
 #include <convgpu/plan.hpp>
 #include <convgpu/version.hpp>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "problem.hpp"
+#include "words.hpp"
 
 namespace convgpu {
 
@@ -62,7 +65,40 @@ std::string particulars(const problem& p) {
   return text;
 }
 
+const char* outcome_of(const candidate& c) {
+  switch (c.outcome) {
+    case candidate::verdict::chosen: return "chosen";
+    case candidate::verdict::refused: return "refused";
+    case candidate::verdict::beaten: break;
+  }
+  return "not taken";
+}
+
+/// What is known of a candidate beside its reason.
+std::string figures(const candidate& c) {
+  std::string text;
+  if (c.predicted_seconds)
+    text += "; " + detail::duration(*c.predicted_seconds) + " predicted, bound by " +
+            std::string(to_string(c.bound_by.value_or(bound::overhead)));
+  if (c.measured_seconds) text += "; " + detail::duration(*c.measured_seconds) + " measured";
+  if (c.workspace_bytes) text += "; workspace " + std::to_string(*c.workspace_bytes) + " bytes";
+  if (c.error_bound)
+    text += *c.error_bound > 0 ? "; error up to " + detail::short_text(*c.error_bound)
+                               : std::string("; exact sums");
+  return text;
+}
+
 }  // namespace
+
+std::string_view to_string(bound b) noexcept {
+  switch (b) {
+    case bound::overhead: return "overhead";
+    case bound::arithmetic: return "arithmetic";
+    case bound::memory: return "memory";
+    case bound::transfer: return "transfer";
+  }
+  return "?";
+}
 
 std::string plan::explain() const {
   const description& d = describe();
@@ -75,14 +111,46 @@ std::string plan::explain() const {
                      "\n";
   text += "  " + d.parameters + "; workspace " + std::to_string(d.workspace_bytes) + " bytes; " +
           (d.exact_on_integers ? "exact on integers" : "not exact on integers") + "\n";
-  for (const candidate& c : d.candidates) {
-    const char* outcome = c.outcome == candidate::verdict::chosen    ? "chosen"
-                          : c.outcome == candidate::verdict::refused ? "refused"
-                                                                     : "not taken";
-    text += "  " + c.algorithm + " " + outcome + ": " + c.reason + "\n";
-  }
+  for (const candidate& c : d.candidates)
+    text += "  " + c.algorithm + " " + outcome_of(c) + ": " + c.reason + figures(c) + "\n";
+  text += "  rates: " + d.rates + "\n";
   for (const std::string& note : d.notes) text += "  " + note + "\n";
   return text;
+}
+
+std::string plan::explain_json() const {
+  using nlohmann::ordered_json;
+  const description& d = describe();
+  const convgpu::problem& p = problem();
+  const auto size = [](extent e) { return ordered_json{e.rows, e.cols}; };
+  ordered_json all{
+      {"device", d.device},
+      {"algorithm", d.algorithm},
+      {"parameters", d.parameters},
+      {"exact_on_integers", d.exact_on_integers},
+      {"workspace_bytes", d.workspace_bytes},
+      {"problem",
+       {{"operation", to_string(p.op)},
+        {"in", size(p.in)},
+        {"filter", size(p.filter)},
+        {"out", size(output_extent())},
+        {"planes", p.planes},
+        {"types", {to_string(p.types.in), to_string(p.types.filter), to_string(p.types.out)}},
+        {"particulars", particulars(p)}}},
+      {"candidates", ordered_json::array()},
+      {"rates", d.rates},
+      {"notes", d.notes}};
+  for (const candidate& c : d.candidates) {
+    ordered_json one{{"algorithm", c.algorithm}, {"outcome", outcome_of(c)}, {"reason", c.reason}};
+    if (c.predicted_seconds) one["predicted_seconds"] = *c.predicted_seconds;
+    if (c.bound_by) one["bound_by"] = to_string(*c.bound_by);
+    if (c.measured_seconds) one["measured_seconds"] = *c.measured_seconds;
+    if (c.workspace_bytes) one["workspace_bytes"] = *c.workspace_bytes;
+    if (c.error_bound) one["error_bound"] = *c.error_bound;
+    all["candidates"].push_back(std::move(one));
+  }
+  // Names of files may be in any encoding.
+  return all.dump(2, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 std::vector<backend_info> backends() {

@@ -78,7 +78,7 @@ constexpr double part_of_direct = 0.6;     // eight products for three reads of 
 constexpr double part_of_separable = 0.4;  // one or two, and two barriers a step
 constexpr double part_of_plain = 0.05;     // a read of a cache, and its address, for each
 // Loads of a step of cuda/separable are asked for when the one before has ended.
-constexpr double waits_of_separable = 1.1;
+constexpr double waits_of_separable = 1.05;
 // What memory and arithmetic do not do at the same time, of the shorter one of both.
 constexpr double not_overlapped = 0.25;
 

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "parallel.hpp"
+#include "passes.hpp"
 #include "rates.hpp"
 #include "rounding.hpp"
 #include "simd.hpp"
@@ -28,10 +29,6 @@ namespace convgpu::cpu {
 namespace {
 
 using namespace detail;  // numbers: what both backends compute with
-
-/// Taps from which on cpu/separable folds those that read the same from either end.
-constexpr std::size_t folded_down_from = 5;
-constexpr std::size_t folded_along_from = 7;
 
 /// What memory and arithmetic do not do at the same time, of the shorter one of both.
 constexpr double not_overlapped = 0.25;
@@ -276,11 +273,23 @@ direct_loop loop_of(const request& r, const cpu::rates& rates) {
 
 // ---- cpu/separable
 
-/// Taps that read the same from either end and have no zeros.
-template <class FilterTap>
-bool is_symmetric(const std::vector<FilterTap>& taps) {
-  return std::equal(taps.begin(), taps.end(), taps.rbegin()) &&
-         std::count(taps.begin(), taps.end(), FilterTap{}) == 0;
+/// How the loops of cpu/separable go over a factor.
+enum class way : std::uint8_t { plainly, folded, box };
+
+template <class T>
+way way_of(const tap_values& factor, std::size_t from) {
+  return std::visit(
+      [&](const auto& taps) {
+        if constexpr (is_complex_type<std::decay_t<decltype(taps.front())>>) {
+          return way::plainly;
+        } else {
+          if (!symmetric<T>(taps, from)) return way::plainly;
+          const bool box = taps.size() >= simd::shortest_box &&
+                           std::count(taps.begin(), taps.end(), taps.front()) == std::ssize(taps);
+          return box ? way::box : way::folded;
+        }
+      },
+      factor);
 }
 
 struct both_passes {
@@ -290,8 +299,8 @@ struct both_passes {
   int down_rows = 1;  // at once
   int along_rows = 1;
   int cols = 1;
-  bool down_folded = false;
-  bool along_folded = false;
+  way down = way::plainly;
+  way along = way::plainly;
 };
 
 both_passes passes_of(const request& r, const cpu::rates& rates) {
@@ -300,37 +309,33 @@ both_passes passes_of(const request& r, const cpu::rates& rates) {
   const bool complex_sums = is_complex(t.in) || is_complex(t.filter);
   const rank_one& factors = *r.filter.facts.factors;
   both_passes p{};
-  const auto fill = [&](const passing& cost, const auto& kernel, const auto* folded) {
+  const auto fill = [&]<class T>(const passing& cost, const auto& kernel, T) {
     p.cost = cost;
     p.down_rows = p.along_rows = kernel.rows;
     p.cols = kernel.cols;
-    if (folded == nullptr || is_complex(t.filter)) return;
-    const auto symmetric = [](const tap_values& values, std::size_t from) {
-      return std::visit([&](const auto& taps) { return taps.size() >= from && is_symmetric(taps); },
-                        values);
-    };
-    p.down_folded = r.form.row.dilation == 1 && symmetric(factors.column, folded_down_from);
-    p.along_folded =
-        r.form.col.dilation == 1 && !is_complex(t.in) && symmetric(factors.row, folded_along_from);
-    if (p.down_folded) p.down_rows = folded->rows;
-    if (p.along_folded) p.along_rows = folded->along_rows;
+    if constexpr (!std::is_same_v<T, std::int64_t>) {
+      if (r.form.row.dilation == 1) p.down = way_of<T>(factors.column, symmetric_down_from);
+      if (r.form.col.dilation == 1 && !complex_sums)
+        p.along = way_of<T>(factors.row, symmetric_along_from);
+      if (p.down != way::plainly) p.down_rows = symmetric_loops_for<T>(p.down == way::box).rows;
+      if (p.along != way::plainly)
+        p.along_rows = symmetric_loops_for<T>(p.along == way::box).along_rows;
+    }
   };
   if (is_integer(t.filter)) {
     const bool narrow = integer_sum_bits(t.in, r.filter.facts.integer_norm1) == 32;
     p.element = dtype::i32;
     p.sums = narrow ? dtype::i32 : dtype::i64;
-    if (narrow) fill(rates.passes_i32, simd.i32, &simd.i32_folded);
-    else
-      fill(rates.passes_i64, plain<std::int32_t, std::int32_t, std::int64_t>,
-           static_cast<const simd::folded<std::int32_t>*>(nullptr));
+    if (narrow) fill(rates.passes_i32, simd.i32, std::int32_t{});
+    else fill(rates.passes_i64, plain<std::int32_t, std::int32_t, std::int64_t>, std::int64_t{});
   } else if (sums_in_f64(t)) {
     p.element = is_complex(t.in) ? dtype::cf64 : dtype::f64;
     p.sums = complex_sums ? dtype::cf64 : dtype::f64;
-    fill(rates.passes_f64, simd.f64, &simd.f64_folded);
+    fill(rates.passes_f64, simd.f64, double{});
   } else {
     p.element = is_complex(t.in) ? dtype::cf32 : dtype::f32;
     p.sums = complex_sums ? dtype::cf32 : dtype::f32;
-    fill(rates.passes_f32, simd.f32, &simd.f32_folded);
+    fill(rates.passes_f32, simd.f32, float{});
   }
   return p;
 }
@@ -401,10 +406,15 @@ detail::estimate cost_of_separable(const detail::request& r, detail::rates value
   const int result_parts = std::max(parts, sets);
   const double along_cols = rounded_up(std::max<std::int64_t>(col.out, p.cols / parts), 1);
   const double down_cols = along_cols + static_cast<double>(col.reach() - 1);
-  const double down = (p.down_folded ? p.cost.down_folded : p.cost.down) *
-                      static_cast<double>(factors.column_nonzeros) * parts * sets;
-  const double along = (p.along_folded ? p.cost.along_folded : p.cost.along) *
-                       static_cast<double>(factors.row_nonzeros) * result_parts * sets;
+  const auto pass = [&](way how, double plainly, double folded, std::int64_t taps) {
+    const auto n = static_cast<double>(taps);
+    if (how == way::box) return p.cost.box_output + n * p.cost.box;
+    return n * (how == way::folded ? folded : plainly);
+  };
+  const double down =
+      pass(p.down, p.cost.down, p.cost.down_folded, factors.column_nonzeros) * parts * sets;
+  const double along =
+      pass(p.along, p.cost.along, p.cost.along_folded, factors.row_nonzeros) * result_parts * sets;
   const auto planes = static_cast<double>(r.form.planes);
   // Sums of columns outside are not made anew, where there are enough inside.
   const bool whole_rows = col.in < p.cols / parts;

@@ -23,6 +23,8 @@ struct passing {
   double along;
   double down_folded;
   double along_folded;
+  double box_output;  ///< of a pass over equal taps
+  double box;
 };
 
 struct rates {

@@ -3,7 +3,6 @@
 
 #include "calibration.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,15 +14,20 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <system_error>
+#include <utility>
+#if CONVGPU_HAS_JSON
+#include <nlohmann/json.hpp>
+#endif
+
+#include "json_text.hpp"
+#include "problem.hpp"
 
 namespace convgpu {
 namespace detail {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::ordered_json;
 
 // Of the file. Another number for other names or meanings; the library's version is in it as well.
 constexpr int format = 1;
@@ -42,13 +46,15 @@ answer refused(std::string reason) {
   return {.values = {}, .date = {}, .reason = std::move(reason)};
 }
 
+#if CONVGPU_HAS_JSON
+
 answer read(const std::string& file, const rate_table& table) {
   std::error_code failed;
   // Whatever else has that name might never end.
   if (!fs::is_regular_file(file, failed)) return refused("is no file that can be read");
   if (fs::file_size(file, failed) > largest_file || failed) return refused("is too large");
   std::ifstream in(file, std::ios::binary);
-  const ordered_json all = ordered_json::parse(in, nullptr, false);
+  const nlohmann::json all = nlohmann::json::parse(in, nullptr, false);
   if (!in && !in.eof()) return refused("cannot be read");
   if (!all.is_object()) return refused("is broken: it holds no JSON object");
   const auto text = [&](const char* name) {
@@ -77,6 +83,14 @@ answer read(const std::string& file, const rate_table& table) {
   }
   return a;
 }
+
+#else
+
+answer read(const std::string&, const rate_table&) {
+  return refused("is not read: libconvgpu was built without nlohmann-json");
+}
+
+#endif
 
 std::string today() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
@@ -192,14 +206,16 @@ void calibrate(const std::string& file) {
   if (const std::string reason = b.unavailable(0); !reason.empty())
     throw backend_unavailable("device: cpu cannot be used: " + reason);
   const std::vector<double> values = measure_rates(b);
-  ordered_json all{{"format", format},
-                   {"convgpu", version()},
-                   {"machine", b.table.machine()},
-                   {"date", today()},
-                   {"unit", "seconds"}};
-  for (std::size_t i = 0; i < values.size(); ++i)
-    all["rates"][std::string(b.table.names[i])] = values[i];
-  to.write(all.dump(1) + "\n");
+  json_object rates;
+  for (std::size_t i = 0; i < values.size(); ++i) rates.add(b.table.names[i], to_text(values[i]));
+  json_object all;
+  all.add("format", std::to_string(format));
+  all.add("convgpu", json_text(version()));
+  all.add("machine", json_text(b.table.machine()));
+  all.add("date", json_text(today()));
+  all.add("unit", json_text("seconds"));
+  all.add("rates", rates.text());
+  to.write(all.text() + "\n");
   to.finish();
 }
 

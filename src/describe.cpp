@@ -7,9 +7,11 @@
 #include <convgpu/error.hpp>
 #include <convgpu/plan.hpp>
 #include <convgpu/version.hpp>
-#include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "json_text.hpp"
 #include "problem.hpp"
 #include "words.hpp"
 
@@ -119,38 +121,50 @@ std::string plan::explain() const {
 }
 
 std::string plan::explain_json() const {
-  using nlohmann::ordered_json;
+  using detail::json_list;
+  using detail::json_object;
+  using detail::to_text;
   const description& d = describe();
   const convgpu::problem& p = problem();
-  const auto size = [](extent e) { return ordered_json{e.rows, e.cols}; };
-  ordered_json all{
-      {"device", d.device},
-      {"algorithm", d.algorithm},
-      {"parameters", d.parameters},
-      {"exact_on_integers", d.exact_on_integers},
-      {"workspace_bytes", d.workspace_bytes},
-      {"problem",
-       {{"operation", to_string(p.op)},
-        {"in", size(p.in)},
-        {"filter", size(p.filter)},
-        {"out", size(output_extent())},
-        {"planes", p.planes},
-        {"types", {to_string(p.types.in), to_string(p.types.filter), to_string(p.types.out)}},
-        {"particulars", particulars(p)}}},
-      {"candidates", ordered_json::array()},
-      {"rates", d.rates},
-      {"notes", d.notes}};
+  const auto size = [](extent e) {
+    return json_list({std::to_string(e.rows), std::to_string(e.cols)});
+  };
+  const auto quoted = [](std::string_view text) { return detail::json_text(text); };
+  std::vector<std::string> candidates;
   for (const candidate& c : d.candidates) {
-    ordered_json one{{"algorithm", c.algorithm}, {"outcome", outcome_of(c)}, {"reason", c.reason}};
-    if (c.predicted_seconds) one["predicted_seconds"] = *c.predicted_seconds;
-    if (c.bound_by) one["bound_by"] = to_string(*c.bound_by);
-    if (c.measured_seconds) one["measured_seconds"] = *c.measured_seconds;
-    if (c.workspace_bytes) one["workspace_bytes"] = *c.workspace_bytes;
-    if (c.error_bound) one["error_bound"] = *c.error_bound;
-    all["candidates"].push_back(std::move(one));
+    json_object one;
+    one.add("algorithm", quoted(c.algorithm));
+    one.add("outcome", quoted(outcome_of(c)));
+    one.add("reason", quoted(c.reason));
+    if (c.predicted_seconds) one.add("predicted_seconds", to_text(*c.predicted_seconds));
+    if (c.bound_by) one.add("bound_by", quoted(to_string(*c.bound_by)));
+    if (c.measured_seconds) one.add("measured_seconds", to_text(*c.measured_seconds));
+    if (c.workspace_bytes) one.add("workspace_bytes", std::to_string(*c.workspace_bytes));
+    if (c.error_bound) one.add("error_bound", to_text(*c.error_bound));
+    candidates.push_back(one.text());
   }
-  // Names of files may be in any encoding.
-  return all.dump(2, ' ', false, ordered_json::error_handler_t::replace);
+  std::vector<std::string> notes;
+  for (const std::string& note : d.notes) notes.push_back(quoted(note));
+  json_object what;
+  what.add("operation", quoted(to_string(p.op)));
+  what.add("in", size(p.in));
+  what.add("filter", size(p.filter));
+  what.add("out", size(output_extent()));
+  what.add("planes", std::to_string(p.planes));
+  what.add("types", json_list({quoted(to_string(p.types.in)), quoted(to_string(p.types.filter)),
+                               quoted(to_string(p.types.out))}));
+  what.add("particulars", quoted(particulars(p)));
+  json_object all;
+  all.add("device", quoted(d.device));
+  all.add("algorithm", quoted(d.algorithm));
+  all.add("parameters", quoted(d.parameters));
+  all.add("exact_on_integers", d.exact_on_integers ? "true" : "false");
+  all.add("workspace_bytes", std::to_string(d.workspace_bytes));
+  all.add("problem", what.text());
+  all.add("candidates", json_list(candidates));
+  all.add("rates", quoted(d.rates));
+  all.add("notes", json_list(notes));
+  return all.text();
 }
 
 std::vector<backend_info> backends() {

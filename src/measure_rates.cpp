@@ -65,8 +65,8 @@ filter_taps taps_of(const probe& p, const problem& problem) {
   }
   const auto factor = [&](std::int64_t count) {
     return elements(type, count, [&, count](std::int64_t i) {
-      return p.taps == probe_filter::product ? some(i)
-                                             : static_cast<double>(std::min(i, count - 1 - i) + 1);
+      if (p.taps == probe_filter::product) return some(i);
+      return p.taps == probe_filter::box ? 1 : static_cast<double>(std::min(i, count - 1 - i) + 1);
     });
   };
   const auto column = factor(p.filter.rows);

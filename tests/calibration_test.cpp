@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <convgpu/calibration.hpp>
+#include <convgpu/convgpu.hpp>
 #include <convgpu/detail/backend.hpp>
 #include <convgpu/error.hpp>
 #include <cstdlib>
@@ -12,8 +13,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "src/calibration.hpp"
+#include "src/json_text.hpp"
 
 namespace convgpu::detail {
 namespace {
@@ -184,6 +187,53 @@ TEST_F(calibration, is_looked_for_where_the_environment_says) {
   EXPECT_EQ(with(nullptr, nullptr, "/home/a"), "/home/a/.cache/convgpu/calibration.json");
   EXPECT_EQ(with(nullptr, nullptr, nullptr), "");
   (void)with("none", nullptr, home.c_str());
+}
+
+// ---- the other JSON that there is
+
+TEST(explain_json, is_the_description) {
+  const std::vector<float> g{1, 2, 3, 2, 1};
+  const plan p({.in = {90, 120}, .mode = mode::same}, g, g,
+               {.device = device::cpu(), .policy = policy::measure});
+  const description& d = p.describe();
+  const json all = json::parse(p.explain_json());
+  EXPECT_EQ(all["device"], "cpu");
+  EXPECT_EQ(all["algorithm"], d.algorithm);
+  EXPECT_EQ(all["parameters"], d.parameters);
+  EXPECT_EQ(all["workspace_bytes"], d.workspace_bytes);
+  EXPECT_EQ(all["exact_on_integers"], d.exact_on_integers);
+  EXPECT_EQ(all["rates"], d.rates);
+  EXPECT_EQ(all["notes"], json(d.notes));
+  EXPECT_EQ(all["problem"]["in"], json({90, 120}));
+  EXPECT_EQ(all["problem"]["types"], json({"f32", "f32", "f32"}));
+  ASSERT_EQ(all["candidates"].size(), d.candidates.size());
+  for (std::size_t i = 0; i < d.candidates.size(); ++i) {
+    const candidate& c = d.candidates[i];
+    const json& j = all["candidates"][i];
+    EXPECT_EQ(j["algorithm"], c.algorithm);
+    EXPECT_EQ(j["reason"], c.reason);
+    EXPECT_EQ(j.value("predicted_seconds", -1.0), c.predicted_seconds.value_or(-1));
+    EXPECT_EQ(j.value("measured_seconds", -1.0), c.measured_seconds.value_or(-1));
+    EXPECT_EQ(j.value("error_bound", -1.0), c.error_bound.value_or(-1));
+    EXPECT_EQ(j.contains("workspace_bytes"), c.workspace_bytes.has_value());
+    if (c.bound_by) {
+      EXPECT_EQ(j["bound_by"], to_string(*c.bound_by));
+    }
+  }
+}
+
+TEST(json_text, is_read_as_it_was) {
+  for (const std::string& text :
+       {std::string("plain"), std::string("\"quoted\" \\ and \n\t\x01\x1f", 17),
+        std::string(1, '\0'), std::string("\u00e4\u20ac\U0001f600")})
+    EXPECT_EQ(json::parse(json_text(text)), text);
+  // No UTF-8: longer than need be, half a pair, beyond the last, cut off.
+  for (const char* text : {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "\xe2\x82"}) {
+    const auto read = json::parse(json_text("a" + std::string(text) + "b")).get<std::string>();
+    EXPECT_EQ(read.front(), 'a');
+    EXPECT_EQ(read.back(), 'b');
+    EXPECT_EQ(read.find_first_not_of("?", 1), read.size() - 1) << read;
+  }
 }
 
 }  // namespace

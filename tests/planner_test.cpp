@@ -7,7 +7,6 @@
 #include <cmath>
 #include <convgpu/convgpu.hpp>
 #include <convgpu/error.hpp>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -15,7 +14,6 @@ namespace convgpu::test {
 namespace {
 
 using floats = std::vector<float>;
-using nlohmann::json;
 using verdict = candidate::verdict;
 
 floats gaussian(int taps) {
@@ -217,35 +215,6 @@ TEST(max_workspace, names_the_least_that_a_forced_algorithm_needs) {
 }
 
 // ---- what is told
-
-TEST(explain_json, is_the_description) {
-  const plan p = blur({90, 120}, 5, {.policy = policy::measure});
-  const description& d = p.describe();
-  const json all = json::parse(p.explain_json());
-  EXPECT_EQ(all["device"], "cpu");
-  EXPECT_EQ(all["algorithm"], d.algorithm);
-  EXPECT_EQ(all["parameters"], d.parameters);
-  EXPECT_EQ(all["workspace_bytes"], d.workspace_bytes);
-  EXPECT_EQ(all["exact_on_integers"], d.exact_on_integers);
-  EXPECT_EQ(all["rates"], d.rates);
-  EXPECT_EQ(all["notes"], json(d.notes));
-  EXPECT_EQ(all["problem"]["in"], json({90, 120}));
-  EXPECT_EQ(all["problem"]["types"], json({"f32", "f32", "f32"}));
-  ASSERT_EQ(all["candidates"].size(), d.candidates.size());
-  for (std::size_t i = 0; i < d.candidates.size(); ++i) {
-    const candidate& c = d.candidates[i];
-    const json& j = all["candidates"][i];
-    EXPECT_EQ(j["algorithm"], c.algorithm);
-    EXPECT_EQ(j["reason"], c.reason);
-    EXPECT_EQ(j.value("predicted_seconds", -1.0), c.predicted_seconds.value_or(-1));
-    EXPECT_EQ(j.value("measured_seconds", -1.0), c.measured_seconds.value_or(-1));
-    EXPECT_EQ(j.value("error_bound", -1.0), c.error_bound.value_or(-1));
-    EXPECT_EQ(j.contains("workspace_bytes"), c.workspace_bytes.has_value());
-    if (c.bound_by) {
-      EXPECT_EQ(j["bound_by"], to_string(*c.bound_by));
-    }
-  }
-}
 
 TEST(explain, has_every_figure) {
   const std::string text = blur({90, 120}, 15).explain();

@@ -107,7 +107,7 @@ struct algorithm {
 };
 
 /// How the taps of a probe come about.
-enum class probe_filter : std::uint8_t { random, product, symmetric };
+enum class probe_filter : std::uint8_t { random, product, symmetric, box };
 
 /// A problem that rates are found from: what an algorithm takes for it.
 struct probe {

@@ -13,7 +13,6 @@ namespace convgpu::cpu {
 
 /// A filter that is a column times a row, as two passes over strips of rows.
 [[nodiscard]] std::string refuse_separable(const detail::request& r);
-[[nodiscard]] std::string drawback_of_separable(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_separable(const detail::request& r);
 
 /// Direct summation, row by row, on all threads. Refuses filters that are nearly all gaps.

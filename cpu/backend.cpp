@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPU backend: its algorithms in order of preference.
+// The CPU backend: its algorithms; of those predicted to be equally fast, the first.
 
 #include <convgpu/detail/backend.hpp>
 #include <convgpu/error.hpp>
 
 #include "algorithms.hpp"
 #include "parallel.hpp"
+#include "rates.hpp"
 #include "simd.hpp"
 
 namespace convgpu::detail {
@@ -19,28 +20,25 @@ constexpr algorithm algorithms[] = {
     {.name = "cpu/separable",
      .summary = "sums down columns, then along rows, of a filter that is a column times a row",
      .refusal = cpu::refuse_separable,
-     .drawback = cpu::drawback_of_separable,
+     .cost = cpu::cost_of_separable,
      .make = cpu::make_separable},
     {.name = "cpu/direct",
      .summary =
          "direct summation, row by row on all threads, borders resolved where rows are loaded",
      .refusal = cpu::refuse_direct,
-     .drawback = nothing,
+     .cost = cpu::cost_of_direct,
      .make = cpu::make_direct},
     {.name = "cpu/reference",
      .summary = "the definition, written plainly, summed in wider types",
      .refusal = nothing,
-     .drawback =
-         [](const request&) {
-           return std::string("made to be read and compared with, not to be fast");
-         },
+     .cost = cpu::cost_of_reference,
      .make = cpu::make_reference},
 };
 
 }  // namespace
 
 const backend& cpu_backend() {
-  static constexpr backend cpu{
+  static const backend cpu{
       .name = "cpu",
       .unavailable =
           [](int) {
@@ -60,6 +58,7 @@ const backend& cpu_backend() {
                                cpu::simd::best().name};
           },
       .algorithms = algorithms,
+      .table = cpu::table_of_rates(),
   };
   return cpu;
 }

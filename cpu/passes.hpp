@@ -9,11 +9,13 @@
 #include <convgpu/detail/backend.hpp>
 #include <cstdint>
 #include <iterator>
+#include <limits>
 #include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "rounding.hpp"
 #include "simd.hpp"
 #include "taps.hpp"
 
@@ -127,6 +129,57 @@ std::vector<tap_group<Tap>> patched(const std::vector<FactorTap>& factor, std::i
     placed.push_back({row, col, static_cast<Tap>(part(factor[n]))});
   }
   return grouped(placed, step, size);
+}
+
+/// Whether these factors are in the range of f32, or of f64 where sums are made in that.
+template <class FactorTap>
+bool in_range(const detail::request& r, bool wide) {
+  if constexpr (std::is_integral_v<FactorTap>) {
+    return true;
+  } else {
+    const double least = wide ? std::numeric_limits<double>::min()
+                              : static_cast<double>(std::numeric_limits<float>::min());
+    const double most = wide ? std::numeric_limits<double>::max()
+                             : static_cast<double>(std::numeric_limits<float>::max());
+    const auto factors = balanced<FactorTap>(*r.filter.facts.factors);
+    const auto fits = [&](const FactorTap& tap) {
+      return tap == FactorTap{} || (std::abs(tap) >= least && std::abs(tap) <= most);
+    };
+    return std::all_of(factors.first.begin(), factors.first.end(), fits) &&
+           std::all_of(factors.second.begin(), factors.second.end(), fits);
+  }
+}
+
+/// A column and a row.
+template <class FactorTap>
+using factor_pair = std::pair<std::vector<FactorTap>, std::vector<FactorTap>>;
+
+/// How integers of 8 bits with float taps are summed in f32.
+struct narrowed {
+  factor_pair<double> factors;
+  checked_rounding check;
+};
+/// None where f32 will not do.
+inline std::optional<narrowed> narrow(const detail::request& r) {
+  const auto& factors = r.filter.facts.factors;
+  const auto* const taps = std::get_if<std::vector<double>>(&r.filter.values);
+  if (!factors || taps == nullptr || !std::holds_alternative<std::vector<double>>(factors->column))
+    return std::nullopt;
+  const convgpu::types& types = r.form.types;
+  if (std::all_of(taps->begin(), taps->end(), [&](double h) { return h == taps->front(); }))
+    if (const auto check = checked_rounding::of_box(types, r.form.overflow, taps->front(),
+                                                    static_cast<double>(taps->size()))) {
+      const auto ones = [](std::int64_t n) {
+        return std::vector<double>(static_cast<std::size_t>(n), 1.0);
+      };
+      return narrowed{{ones(r.form.row.taps), ones(r.form.col.taps)}, *check};
+    }
+  if (!in_range<double>(r, false)) return std::nullopt;
+  auto both = balanced<double>(*factors);
+  const auto check =
+      checked_rounding::of(types, r.form.overflow, both.first, both.second, factors->error_norm1);
+  if (!check) return std::nullopt;
+  return narrowed{std::move(both), *check};
 }
 
 template <class T>

@@ -3,6 +3,7 @@
 // a sum lies so close to half way between two integers that its error may have taken it across, it is made anew.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/border_index.hpp>
@@ -64,6 +65,11 @@ class checked_rounding {
     auto rounding = of(t, norm1, 2.01 * unit * norm1 * largest + 0x1p-126, exact);
     if (rounding) rounding->scale_ = scale;
     return rounding;
+  }
+
+  /// The part of all outputs that will be made anew, where sums lie anywhere between two integers.
+  [[nodiscard]] double doubtful() const noexcept {
+    return 2 * std::max(0.0, static_cast<double>(doubt_));
   }
 
   /// Bytes of a buffer for so many outputs.

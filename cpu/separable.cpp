@@ -437,57 +437,6 @@ class separable final : public detail::runnable {
 
 using made = std::unique_ptr<const detail::runnable>;
 
-/// Whether these factors are in the range of f32, or of f64 where sums are made in that.
-template <class FactorTap>
-bool in_range(const detail::request& r, bool wide) {
-  if constexpr (std::is_integral_v<FactorTap>) {
-    return true;
-  } else {
-    const double least = wide ? std::numeric_limits<double>::min()
-                              : static_cast<double>(std::numeric_limits<float>::min());
-    const double most = wide ? std::numeric_limits<double>::max()
-                             : static_cast<double>(std::numeric_limits<float>::max());
-    const auto factors = balanced<FactorTap>(*r.filter.facts.factors);
-    const auto fits = [&](const FactorTap& tap) {
-      return tap == FactorTap{} || (std::abs(tap) >= least && std::abs(tap) <= most);
-    };
-    return std::all_of(factors.first.begin(), factors.first.end(), fits) &&
-           std::all_of(factors.second.begin(), factors.second.end(), fits);
-  }
-}
-
-/// A column and a row.
-template <class FactorTap>
-using factor_pair = std::pair<std::vector<FactorTap>, std::vector<FactorTap>>;
-
-/// How integers of 8 bits with float taps are summed in f32.
-struct narrowed {
-  factor_pair<double> factors;
-  checked_rounding check;
-};
-/// None where f32 will not do.
-std::optional<narrowed> narrow(const detail::request& r) {
-  const auto& factors = r.filter.facts.factors;
-  const auto* const taps = std::get_if<std::vector<double>>(&r.filter.values);
-  if (!factors || taps == nullptr || !std::holds_alternative<std::vector<double>>(factors->column))
-    return std::nullopt;
-  const convgpu::types& types = r.form.types;
-  if (std::all_of(taps->begin(), taps->end(), [&](double h) { return h == taps->front(); }))
-    if (const auto check = checked_rounding::of_box(types, r.form.overflow, taps->front(),
-                                                    static_cast<double>(taps->size()))) {
-      const auto ones = [](std::int64_t n) {
-        return std::vector<double>(static_cast<std::size_t>(n), 1.0);
-      };
-      return narrowed{{ones(r.form.row.taps), ones(r.form.col.taps)}, *check};
-    }
-  if (!in_range<double>(r, false)) return std::nullopt;
-  auto both = balanced<double>(*factors);
-  const auto check =
-      checked_rounding::of(types, r.form.overflow, both.first, both.second, factors->error_norm1);
-  if (!check) return std::nullopt;
-  return narrowed{std::move(both), *check};
-}
-
 /// The sum down a column that is the border's value all over.
 template <class Result, class Element, class FactorTap>
 Result outside(const detail::normal_form& form, const std::vector<FactorTap>& column) {
@@ -597,19 +546,6 @@ std::string refuse_separable(const detail::request& r) {
     return "the taps of a row reach over " + std::to_string(r.form.col.reach()) +
            " samples, more than the " + std::to_string(longest_reach) + " it holds sums for";
   return {};
-}
-
-std::string drawback_of_separable(const detail::request& r) {
-  // Up to so many taps cpu/direct is as fast, or faster: measured on a Zen 4. It has instructions for integers of 8
-  // and 16 bits, and for sums of 64 bits, that do not help here.
-  const bool by_floats = !is_integer(r.form.types.filter);
-  const bool bytes = size_of(r.form.types.in) == 1;
-  std::int64_t most = 12;
-  if (is_integer(r.form.types.in) && by_floats) most = bytes ? (narrow(r) ? 24 : 200) : 12;
-  if (!by_floats)
-    most = integer_sum_bits(r.form.types.in, r.filter.facts.integer_norm1) == 64 ? 300 : 40;
-  const std::int64_t taps = r.filter.facts.nonzeros;
-  return taps > most ? std::string() : std::to_string(taps) + " taps are few enough for one pass";
 }
 
 std::unique_ptr<const detail::runnable> make_separable(const detail::request& r) {

@@ -41,19 +41,22 @@ struct tile_wishes {
 
 class tiles {
  public:
-  tiles(const detail::request& r, const tile_wishes& wish) : executor_(r.how.executor) {
+  tiles(const detail::request& r, const tile_wishes& wish)
+      : executor_(r.how.executor), max_workspace_(r.how.max_workspace) {
     planes_ = r.form.planes;
     rows_ = r.form.row.out;
     cut_columns(r.form.col.out, wish);
     cut_rows(r, wish);
   }
 
-  /// Workspace is for so many lanes of this size; there are fewer where it would grow out of hand.
+  /// Workspace is for so many lanes of this size; there are fewer where it would grow out of hand, or beyond the
+  /// caller's cap. One there is always.
   void give_lanes(std::size_t bytes) {
     lane_bytes_ = aligned(bytes);
-    const auto most =
-        static_cast<std::int64_t>(most_workspace / std::max<std::size_t>(lane_bytes_, 1));
-    lanes_ = std::clamp<std::int64_t>(lanes_, 1, most + 1);
+    const std::size_t each = std::max<std::size_t>(lane_bytes_, 1);
+    const std::size_t capped = max_workspace_ - std::min(max_workspace_, alignment - 1);
+    const auto most = static_cast<std::int64_t>(std::min(most_workspace / each + 1, capped / each));
+    lanes_ = std::clamp<std::int64_t>(lanes_, 1, std::max<std::int64_t>(most, 1));
     if (lanes_ > 1 && !executor_) start_workers();  // now, so that no run has to
   }
 
@@ -140,6 +143,7 @@ class tiles {
   }
 
   executor executor_;
+  std::size_t max_workspace_;
   std::int64_t planes_ = 1;
   std::int64_t rows_ = 1;
   std::int64_t cols_ = 1;

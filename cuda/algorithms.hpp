@@ -42,10 +42,9 @@ class kernels {
 [[nodiscard]] std::unique_ptr<const kernels> direct_column_kernels(const detail::request& r,
                                                                    const detail::tap_values& taps);
 
-/// Why it cannot, and why one would rather not; empty where it can, and would.
+/// Why it cannot; empty where it can.
 [[nodiscard]] std::string refuse_direct(const detail::request& r);
 [[nodiscard]] std::string refuse_separable(const detail::request& r);
-[[nodiscard]] std::string drawback_of_separable(const detail::request& r);
 
 /// The way of the data to such kernels and back.
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_runnable(

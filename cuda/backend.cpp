@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA backend: its devices, and its algorithms in order of preference.
+// The CUDA backend: its devices, and its algorithms; of those predicted to be equally fast, the first.
 
 #include <cuda_runtime.h>
 
@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "algorithms.hpp"
+#include "cost.hpp"
 
 namespace convgpu::detail {
 namespace {
@@ -88,29 +89,30 @@ constexpr algorithm algorithms[] = {
     {.name = "cuda/separable",
      .summary = "sums along rows, then down columns, of a filter that is a column times a row",
      .refusal = cuda::refuse_separable,
-     .drawback = cuda::drawback_of_separable,
+     .cost = cuda::cost_of_separable,
      .make = [](const request& r) { return cuda::make_runnable(r, cuda::separable_kernels); }},
     {.name = "cuda/direct",
      .summary = "direct summation from tiles in shared memory, several outputs for each thread",
      .refusal = cuda::refuse_direct,
-     .drawback = nothing,
+     .cost = cuda::cost_of_direct,
      .make = [](const request& r) { return cuda::make_runnable(r, cuda::direct_kernels); }},
     {.name = "cuda/plain",
      .summary = "one thread for an output, straight from device memory",
      .refusal = nothing,
-     .drawback =
-         [](const request&) { return std::string("reads every sample anew for every tap"); },
+     .cost = cuda::cost_of_plain,
      .make = [](const request& r) { return cuda::make_runnable(r, cuda::plain_kernels); }},
 };
 
 }  // namespace
 
 const backend& cuda_backend() {
-  static constexpr backend cuda{.name = "cuda",
+  static const backend cuda{.name = "cuda",
                                 .unavailable = unavailable,
                                 .device_count = device_count,
                                 .devices = devices,
-                                .algorithms = algorithms};
+                                .algorithms = algorithms,
+                                .table = cuda::table_of_rates(),
+                                .transfer = cuda::seconds_of_transfer};
   return cuda;
 }
 

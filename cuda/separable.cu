@@ -264,12 +264,6 @@ std::string refuse_separable(const detail::request& r) {
   return {};
 }
 
-std::string drawback_of_separable(const detail::request& r) {
-  const std::int64_t taps = r.form.row.taps * r.form.col.taps;
-  if (taps > one_pass_up_to) return {};
-  return std::to_string(taps) + " taps are few enough for one pass";
-}
-
 std::unique_ptr<const kernels> separable_kernels(const detail::request& r) {
   return with_sum_types(
       r, [&]<class Sample, class Tap, class Sum>() -> std::unique_ptr<const kernels> {

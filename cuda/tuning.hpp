@@ -177,9 +177,6 @@ constexpr separable_tile separable_tile_for(std::size_t sum_bytes) {
   return {.outputs = 2};
 }
 
-/// Products up to which one pass over a tile is as quick: memory is the limit for 5x5 either way.
-constexpr std::int64_t one_pass_up_to = 25;
-
 /// Factors up to this length travel in the parameters, both of them: 2 KiB for 16 bytes each.
 constexpr int separable_taps = 64;
 

@@ -3,7 +3,7 @@
 # benchmark as well, with the libraries it is compared with, or to run .ci/run. Installs only what is missing, and says nothing if that is nothing.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build pkg-config python3
+packages=(g++ cmake ninja-build pkg-config python3 nlohmann-json3-dev
   libgtest-dev libcli11-dev libspng-dev libturbojpeg0-dev libsndfile1-dev)
 case ${1:-build} in
   build) ;;

@@ -3,12 +3,17 @@
 
 #include <charconv>
 #include <convgpu/detail/backend.hpp>
+#include <convgpu/detail/separable.hpp>
 #include <convgpu/error.hpp>
 #include <convgpu/plan.hpp>
 #include <convgpu/version.hpp>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "json_text.hpp"
 #include "problem.hpp"
+#include "words.hpp"
 
 namespace convgpu {
 
@@ -62,7 +67,40 @@ std::string particulars(const problem& p) {
   return text;
 }
 
+const char* outcome_of(const candidate& c) {
+  switch (c.outcome) {
+    case candidate::verdict::chosen: return "chosen";
+    case candidate::verdict::refused: return "refused";
+    case candidate::verdict::beaten: break;
+  }
+  return "not taken";
+}
+
+/// What is known of a candidate beside its reason.
+std::string figures(const candidate& c) {
+  std::string text;
+  if (c.predicted_seconds)
+    text += "; " + detail::duration(*c.predicted_seconds) + " predicted, bound by " +
+            std::string(to_string(c.bound_by.value_or(bound::overhead)));
+  if (c.measured_seconds) text += "; " + detail::duration(*c.measured_seconds) + " measured";
+  if (c.workspace_bytes) text += "; workspace " + std::to_string(*c.workspace_bytes) + " bytes";
+  if (c.error_bound)
+    text += *c.error_bound > 0 ? "; error up to " + detail::short_text(*c.error_bound)
+                               : std::string("; exact sums");
+  return text;
+}
+
 }  // namespace
+
+std::string_view to_string(bound b) noexcept {
+  switch (b) {
+    case bound::overhead: return "overhead";
+    case bound::arithmetic: return "arithmetic";
+    case bound::memory: return "memory";
+    case bound::transfer: return "transfer";
+  }
+  return "?";
+}
 
 std::string plan::explain() const {
   const description& d = describe();
@@ -75,14 +113,58 @@ std::string plan::explain() const {
                      "\n";
   text += "  " + d.parameters + "; workspace " + std::to_string(d.workspace_bytes) + " bytes; " +
           (d.exact_on_integers ? "exact on integers" : "not exact on integers") + "\n";
-  for (const candidate& c : d.candidates) {
-    const char* outcome = c.outcome == candidate::verdict::chosen    ? "chosen"
-                          : c.outcome == candidate::verdict::refused ? "refused"
-                                                                     : "not taken";
-    text += "  " + c.algorithm + " " + outcome + ": " + c.reason + "\n";
-  }
+  for (const candidate& c : d.candidates)
+    text += "  " + c.algorithm + " " + outcome_of(c) + ": " + c.reason + figures(c) + "\n";
+  text += "  rates: " + d.rates + "\n";
   for (const std::string& note : d.notes) text += "  " + note + "\n";
   return text;
+}
+
+std::string plan::explain_json() const {
+  using detail::json_list;
+  using detail::json_object;
+  using detail::to_text;
+  const description& d = describe();
+  const convgpu::problem& p = problem();
+  const auto size = [](extent e) {
+    return json_list({std::to_string(e.rows), std::to_string(e.cols)});
+  };
+  const auto quoted = [](std::string_view text) { return detail::json_text(text); };
+  std::vector<std::string> candidates;
+  for (const candidate& c : d.candidates) {
+    json_object one;
+    one.add("algorithm", quoted(c.algorithm));
+    one.add("outcome", quoted(outcome_of(c)));
+    one.add("reason", quoted(c.reason));
+    if (c.predicted_seconds) one.add("predicted_seconds", to_text(*c.predicted_seconds));
+    if (c.bound_by) one.add("bound_by", quoted(to_string(*c.bound_by)));
+    if (c.measured_seconds) one.add("measured_seconds", to_text(*c.measured_seconds));
+    if (c.workspace_bytes) one.add("workspace_bytes", std::to_string(*c.workspace_bytes));
+    if (c.error_bound) one.add("error_bound", to_text(*c.error_bound));
+    candidates.push_back(one.text());
+  }
+  std::vector<std::string> notes;
+  for (const std::string& note : d.notes) notes.push_back(quoted(note));
+  json_object what;
+  what.add("operation", quoted(to_string(p.op)));
+  what.add("in", size(p.in));
+  what.add("filter", size(p.filter));
+  what.add("out", size(output_extent()));
+  what.add("planes", std::to_string(p.planes));
+  what.add("types", json_list({quoted(to_string(p.types.in)), quoted(to_string(p.types.filter)),
+                               quoted(to_string(p.types.out))}));
+  what.add("particulars", quoted(particulars(p)));
+  json_object all;
+  all.add("device", quoted(d.device));
+  all.add("algorithm", quoted(d.algorithm));
+  all.add("parameters", quoted(d.parameters));
+  all.add("exact_on_integers", d.exact_on_integers ? "true" : "false");
+  all.add("workspace_bytes", std::to_string(d.workspace_bytes));
+  all.add("problem", what.text());
+  all.add("candidates", json_list(candidates));
+  all.add("rates", quoted(d.rates));
+  all.add("notes", json_list(notes));
+  return all.text();
 }
 
 std::vector<backend_info> backends() {

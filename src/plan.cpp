@@ -285,15 +285,21 @@ const description& plan::describe() const noexcept {
 
 namespace {
 
+options with_data_of(const any_const_view& in, options how) {
+  how.data = in.where();
+  return how;
+}
+
 void one_shot(operation op, const any_const_view& in, const any_const_view& filter,
               const any_view& out, const problem& p, const options& how) {
-  plan(detail::complete(p, op, in, filter, out.type()), filter, how).run(in, out);
+  plan(detail::complete(p, op, in, filter, out.type()), filter, with_data_of(in, how)).run(in, out);
 }
 
 void one_shot(operation op, const any_const_view& in, const any_const_view& column,
               const any_const_view& row, const any_view& out, const problem& p,
               const options& how) {
-  plan(detail::with_data(p, op, in, column.size().count(), out.type()), column, row, how)
+  plan(detail::with_data(p, op, in, column.size().count(), out.type()), column, row,
+       with_data_of(in, how))
       .run(in, out);
 }
 

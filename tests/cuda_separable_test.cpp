@@ -51,7 +51,8 @@ TEST(cuda_separable, is_taken_for_a_gaussian) {
 TEST(cuda_separable, leaves_few_taps_to_one_pass) {
   const description d = chosen(gaussian<float>(5), {5, 5}, dtype::f32);
   EXPECT_EQ(d.algorithm, "cuda/direct");
-  EXPECT_EQ(reason(d), "25 taps are few enough for one pass");
+  EXPECT_NE(reason(d).find("the time of cuda/direct by prediction"), std::string::npos)
+      << reason(d);
 }
 
 TEST(cuda_separable, takes_two_passes_for_long_filters) {

@@ -242,7 +242,10 @@ outcome run(const prepared& p, const options& how, int runs) {
   header h = result_header(p);
   h.type = p.problem.types.out;
   h.planes = p.problem.planes;
-  outcome o{.result = array(h), .why = made.describe(), .explanation = made.explain()};
+  outcome o{.result = array(h),
+            .why = made.describe(),
+            .explanation = made.explain(),
+            .explanation_json = made.explain_json()};
   std::vector<double> seconds;
   for (int i = 0; i < runs; ++i) {
     const auto start = clock::now();

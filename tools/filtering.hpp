@@ -54,6 +54,7 @@ struct outcome {
   array result;  ///< in the problem's output type, before `finish`
   description why;
   std::string explanation;
+  std::string explanation_json;
   double seconds = 0.0;  ///< median of the runs, without making the plan
 };
 

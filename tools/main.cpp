@@ -41,7 +41,7 @@ struct arguments {
   string overflow = "saturate";
   string out_type;
   int threads = 0;
-  bool explain = false;
+  string explain;
 };
 
 double parse_number(const string& text, const char* option) {
@@ -118,7 +118,10 @@ void filter_files(const arguments& a, operation op) {
   check_writable_format(a.output, result_header(p));  // before anything is computed
   outcome o = run(p, how);
   write(a.output, finish(p, std::move(o.result), how));
-  if (a.explain) (a.output == "-" ? std::cerr : std::cout) << o.explanation;
+  if (!a.explain.empty()) {
+    const bool json = a.explain == "json";
+    (a.output == "-" ? std::cerr : std::cout) << (json ? o.explanation_json + "\n" : o.explanation);
+  }
 }
 
 // --- verify ---------------------------------------------------------------------------------------------
@@ -278,13 +281,23 @@ int run_program(int argc, char** argv) {
     command
         ->add_option("-o,--output", a.output, "a file, its format by its extension; - prints text")
         ->required();
-    command->add_flag("--explain", a.explain, "say what was chosen and why");
+    command
+        ->add_flag("--explain{text}", a.explain,
+                   "say what was chosen and why; --explain=json for programs")
+        ->check(CLI::IsMember({"text", "json"}));
   }
   CLI::App* const check = app.add_subcommand(
       "verify", "every algorithm that accepts the problem, against the reference");
   add_problem(*check, a);
   bool correlation = false;
   check->add_flag("--correlate", correlation, "correlate instead of convolve");
+  CLI::App* const measuring = app.add_subcommand(
+      "calibrate", "measure how fast this machine is, for the choice of algorithms");
+  string rates_file = calibration_file();
+  measuring
+      ->add_option("-o,--output", rates_file,
+                   "the file to write (default: where the library looks for it)")
+      ->check([](const string& value) { return string(value.empty() ? "is empty" : ""); });
   CLI::App* const about = app.add_subcommand("info", "version, backends, devices, algorithms");
 
   try {
@@ -296,6 +309,9 @@ int run_program(int argc, char** argv) {
   }
   if (about->parsed()) {
     info();
+  } else if (measuring->parsed()) {
+    calibrate(rates_file);
+    std::cout << rates_file << '\n';
   } else if (check->parsed()) {
     if (!verify(a, correlation ? operation::correlation : operation::convolution)) return 1;
   } else {

@@ -6,6 +6,7 @@
 // This header includes all others and has the one-shot calls: a plan made, run once and dropped.
 #pragma once
 
+#include <convgpu/calibration.hpp>
 #include <convgpu/dialect.hpp>
 #include <convgpu/error.hpp>
 #include <convgpu/plan.hpp>

@@ -10,10 +10,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace convgpu {
@@ -25,8 +27,8 @@ class device {
  public:
   constexpr device() noexcept = default;
 
-  /// A CUDA device where there is one and the plan can be made on it, else the CPU; `description::notes`
-  /// then says why.
+  /// A CUDA device where there is one, the plan can be made on it, and it is predicted to be faster; else the CPU.
+  /// `description::notes` then says why.
   static constexpr device automatic() noexcept { return {device_kind::automatic, 0}; }
   static constexpr device cpu() noexcept { return {device_kind::cpu, 0}; }
   /// The CUDA device of that index, counted as the CUDA runtime counts.
@@ -55,6 +57,12 @@ class device {
 using executor =
     std::function<void(std::int64_t count, const std::function<void(std::int64_t)>& task)>;
 
+/// How an algorithm is chosen among those that can do it.
+enum class policy : std::uint8_t {
+  predict,  ///< by what the rates of this machine say, which takes microseconds and is always the same
+  measure,  ///< by trying the likely ones once, on data of the problem's shape, while the plan is made
+};
+
 /// How the answer is found. None of it changes what the answer means.
 struct options {
   convgpu::device device{};
@@ -69,13 +77,36 @@ struct options {
   int max_threads = 0;
   /// Runs the parallel parts where the library's own threads are not wanted.
   convgpu::executor executor{};
+  /// How to choose. What `measure` allocates for its trials is freed before the plan is there.
+  convgpu::policy policy = policy::predict;
+  /// Bytes that `workspace_bytes()` may come to at most: with less, fewer threads work at a time, or another
+  /// algorithm is taken. Only an algorithm that is forced can fail on it. Data that `policy::measure` tries
+  /// algorithms on are no larger, either.
+  std::size_t max_workspace = std::numeric_limits<std::size_t>::max();
+  /// Where the data of runs will be, for `device::automatic`. Data of the host have to be copied to a device and
+  /// back, so that small problems stay on the CPU. One-shot calls look at their arguments instead.
+  memory data = memory::host;
 };
 
-/// One algorithm and what became of it when a plan was made.
+/// What an algorithm would wait for.
+enum class bound : std::uint8_t { overhead, arithmetic, memory, transfer };
+/// "overhead", "arithmetic", "memory", "transfer"
+[[nodiscard]] CONVGPU_API std::string_view to_string(bound b) noexcept;
+
+/// One algorithm and what became of it when a plan was made. What is not known of it is not there: an algorithm that
+/// refuses is not predicted, and only those that were made ready know their workspace.
 struct candidate {
   std::string algorithm;
   enum class verdict : std::uint8_t { chosen, beaten, refused } outcome = verdict::beaten;
   std::string reason;
+  /// Of a run: on the CPU on one thread, as the choice does not depend on how many there are; on a device with
+  /// the data there.
+  std::optional<double> predicted_seconds{};
+  std::optional<bound> bound_by{};
+  std::optional<double> measured_seconds{};  ///< with `policy::measure`
+  std::optional<std::size_t> workspace_bytes{};
+  /// Largest error before the result is stored, relative to ‖h‖₁·max|x|; 0 for exact sums.
+  std::optional<double> error_bound{};
 };
 
 /// What a plan chose, and why.
@@ -85,8 +116,10 @@ struct description {
   std::string parameters;          ///< tile, threads: what the algorithm made of its freedom
   bool exact_on_integers = false;  ///< integer-valued floats, with exact sums, come out exactly
   std::size_t workspace_bytes = 0;
-  std::vector<candidate> candidates;  ///< every algorithm of the device, in order of preference
-  std::vector<std::string> notes;     ///< devices that were passed over, with the reason
+  std::vector<candidate>
+      candidates;     ///< every algorithm of the device, in the order that decides ties
+  std::string rates;  ///< where those come from that predictions are made with
+  std::vector<std::string> notes;  ///< devices and files that were passed over, with the reason
 };
 
 namespace detail {
@@ -160,9 +193,10 @@ class CONVGPU_API plan {
   /// Bytes `run` needs beside its arguments. Any alignment will do.
   [[nodiscard]] std::size_t workspace_bytes() const noexcept;
 
-  /// What was chosen and why: as data, and as text of a few lines.
+  /// What was chosen and why: as data, as text of a few lines, and as a JSON object.
   [[nodiscard]] const description& describe() const noexcept;
   [[nodiscard]] std::string explain() const;
+  [[nodiscard]] std::string explain_json() const;
 
  private:
   std::shared_ptr<const detail::plan_state> state_;
@@ -177,7 +211,7 @@ struct backend_info {
     std::string name;
     std::string summary;
   };
-  std::vector<entry> algorithms;  ///< in order of preference; the last one accepts every problem
+  std::vector<entry> algorithms;  ///< the last one accepts every problem
 };
 
 /// All backends, CPU first. Loads what would be loaded by a plan, and throws nothing for what is missing.

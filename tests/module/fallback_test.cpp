@@ -17,6 +17,9 @@ namespace {
 
 using floats = std::vector<float>;
 
+/// Data of the host so small would stay on the CPU.
+const options automatic{.data = memory::device};
+
 plan make(const options& how) {
   return {{.in = extent(4)}, floats{2, 2, 2, 2}, how};
 }
@@ -40,14 +43,14 @@ class cuda_fallback : public testing::TestWithParam<cudaError_t> {
 };
 
 TEST_P(cuda_fallback, of_automatic_whichever_call_fails) {
-  const std::int64_t calls = calls_to_make({});
+  const std::int64_t calls = calls_to_make(automatic);
   ASSERT_GT(calls, 4) << "it was to be made on the device";
   int fallen_back = 0;
   for (std::int64_t n = 1; n <= calls; ++n) {
     SCOPED_TRACE(n);
     cuda_on_host::reset();
     cuda_on_host::fail_call(n, GetParam());
-    const plan made = make({});
+    const plan made = make(automatic);
     EXPECT_TRUE(is_right(made));
     const description& d = made.describe();
     if (d.device != "cpu") continue;  // the call was one that may fail
@@ -102,6 +105,36 @@ INSTANTIATE_TEST_SUITE_P(every, cuda_fallback,
                            return instance.param == cudaErrorUnknown ? "failure" : "memory";
                          });
 
+TEST(fallback, is_not_needed_where_the_cpu_is_faster_by_prediction) {
+  cuda_on_host::reset();
+  const plan small = make({});
+  EXPECT_EQ(small.describe().device, "cpu");
+  ASSERT_EQ(small.describe().notes.size(), 1u);
+  EXPECT_TRUE(small.describe().notes[0].starts_with("cuda: not asked for"))
+      << small.describe().notes[0];
+  EXPECT_TRUE(cuda_on_host::calls().empty()) << "the driver was asked";
+
+  // Copies take longer than a 3x3 filter on the CPU, and a small part of the time of 61x61 taps.
+  const problem image{.in = {2000, 2000}, .mode = mode::same};
+  const floats few(9, 1);
+  const plan stays(image, view<const float>(few.data(), {3, 3}));
+  EXPECT_EQ(stays.describe().device, "cpu");
+  ASSERT_EQ(stays.describe().notes.size(), 1u);
+  EXPECT_NE(stays.describe().notes[0].find("copies there and back"), std::string::npos);
+  for (const std::string& call : cuda_on_host::calls())
+    EXPECT_TRUE(call.starts_with("cudaDriverGetVersion") || call.starts_with("cudaGetDevice") ||
+                call.starts_with("cudaDeviceGetAttribute") || call == "cudaGetLastError")
+        << call << " would make a context";
+  floats many;
+  for (int i = 0; i < 61 * 61; ++i) many.push_back(static_cast<float>(i * 7919 % 1009));
+  const plan goes(image, view<const float>(many.data(), {61, 61}));
+  EXPECT_EQ(goes.describe().device, "cuda:0");
+  ASSERT_EQ(goes.describe().notes.size(), 1u);
+  EXPECT_TRUE(goes.describe().notes[0].starts_with("cpu: ")) << goes.describe().notes[0];
+  // Asked for, it is taken whatever its prediction.
+  EXPECT_EQ(make({.device = device::cuda()}).describe().device, "cuda:0");
+}
+
 TEST(fallback, hides_no_mistake_of_the_caller) {
   cuda_on_host::reset();
   EXPECT_THROW(plan({.in = extent(9), .stride = {1, 2}}, floats(3), {.algorithm = "cuda/direct"}),
@@ -113,7 +146,7 @@ TEST(fallback, hides_no_mistake_of_the_caller) {
 
 TEST(fallback, makes_the_other_filter_s_plan_on_the_cpu) {
   cuda_on_host::reset();
-  plan made = make({});
+  plan made = make(automatic);
   ASSERT_EQ(made.describe().device, "cuda:0");
   const plan before = made;
   cuda_on_host::fail_call(1, cudaErrorMemoryAllocation);

@@ -31,7 +31,7 @@ std::string cuda_info() {
 
 void make(std::string_view device, bool run) {
   const floats h{2, 2, 2, 2};
-  const plan made({.in = extent(4)}, h, {.device = parse_device(device)});
+  const plan made({.in = extent(4)}, h, {.device = parse_device(device), .data = memory::device});
   std::cout << made.describe().device << ' ' << made.describe().algorithm << '\n';
   for (const std::string& note : made.describe().notes) std::cout << note << '\n';
   if (!run) return;

@@ -83,14 +83,58 @@ class runnable {
                    std::span<std::byte> workspace) const = 0;
 };
 
+/// What an algorithm is expected to need.
+struct estimate {
+  double seconds = 0;  ///< of a run, without copies of host data: on the CPU on one thread
+  /// The same with all threads that the machine has; for comparing backends, and nothing else.
+  double shared_seconds = 0;
+  bound by = bound::overhead;
+  double error = 0;  ///< bound relative to ‖h‖₁·max|x|, before the result is stored
+};
+
+/// Seconds that one of each thing takes that a backend's predictions count: a call, a product, a byte. Their names and
+/// order are the backend's own. Predictions are linear in them as long as data fit in the caches.
+using rates = std::span<const double>;
+
 struct algorithm {
   std::string_view name;     ///< "cpu/direct"
   std::string_view summary;  ///< how it works, in a line
   /// Why it cannot do this; empty where it can.
   std::string (*refusal)(const request&);
-  /// Why one would rather use a later one; empty where one would not. Forcing skips this question.
-  std::string (*drawback)(const request&);
+  /// What it would take, where it does not refuse.
+  estimate (*cost)(const request&, rates);
   std::unique_ptr<const runnable> (*make)(const request&);
+};
+
+/// How the taps of a probe come about.
+enum class probe_filter : std::uint8_t { random, product, symmetric, box };
+
+/// A problem that rates are found from: what an algorithm takes for it.
+struct probe {
+  std::string_view algorithm;
+  extent in;
+  extent filter;
+  convgpu::types types;
+  probe_filter taps = probe_filter::random;
+  convgpu::border border = border::zero();
+};
+
+/// How the rates of a backend come about.
+struct rate_table {
+  /// A name for each of them.
+  std::span<const std::string_view> names{};
+  /// Those that are built in for device `index`, and where they come from.
+  std::vector<double> (*built_in)(int index) = nullptr;
+  std::string (*source)(int index) = nullptr;
+  /// What a file of measured ones is good for: processor and instruction set. Empty: they cannot be measured.
+  std::string (*machine)() = nullptr;
+  std::span<const probe> probes{};
+  /// Rates of copies, by name, and the bytes that are copied for each.
+  struct copy {
+    std::string_view name;
+    std::size_t bytes;
+  };
+  std::span<const copy> copies{};
 };
 
 struct backend {
@@ -100,8 +144,11 @@ struct backend {
   /// How many devices there are, of use or not.
   int (*device_count)();
   std::vector<std::string> (*devices)();
-  /// In order of preference. The last one refuses nothing.
+  /// The first one wins where predictions are equal. The last one refuses nothing, and is taken where all others do.
   std::span<const algorithm> algorithms;
+  rate_table table{};
+  /// Seconds for copying the data of a run to device `index` and back; null where they need no copying.
+  double (*transfer)(const request&) = nullptr;
 };
 
 /// One function for each backend folder. A backend that is not built answers all the same.

@@ -32,7 +32,7 @@ struct module_entry {
   for (const std::size_t part :
        {sizeof(std::string), sizeof(std::vector<double>), sizeof(std::function<void()>),
         sizeof(filter_taps), sizeof(normal_form), sizeof(options), sizeof(request),
-        sizeof(algorithm), sizeof(backend), alignof(std::complex<double>)})
+        sizeof(algorithm), sizeof(estimate), sizeof(backend), alignof(std::complex<double>)})
     seam = (seam ^ part) * 0x100000001b3u;
   return seam;
 }

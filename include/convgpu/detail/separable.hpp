@@ -5,15 +5,11 @@
 
 #include <charconv>
 #include <convgpu/detail/backend.hpp>
+#include <convgpu/detail/error_bound.hpp>
 #include <limits>
 #include <string>
 
 namespace convgpu::detail {
-
-/// Whether sums of these types are made in `f64`; integers with integer taps apart, all others are made in `f32`.
-[[nodiscard]] inline bool sums_in_f64(const types& t) {
-  return is_integer(t.in) || t.in == dtype::f64 || t.in == dtype::cf64;
-}
 
 [[nodiscard]] inline std::string short_text(double value) {
   char text[32];
@@ -32,15 +28,9 @@ namespace convgpu::detail {
   if (!wide && (factors->smallest < std::numeric_limits<float>::min() ||
                 factors->largest > std::numeric_limits<float>::max()))
     return "its factors are out of the range of f32";
-  const double roundoff = wide ? 0x1p-53 : 0x1p-24;
-  // A complex product adds twice, and factors that are not exact are rounded to the type of the sums.
-  const double each = is_complex(r.form.types.filter) ? 2 : 1;
-  const auto taps = static_cast<double>(factors->column_nonzeros + factors->row_nonzeros);
-  const double roundings = taps * each + (factors->error == 0 ? 0 : 2);
   const bool strict = !r.how.tolerance;
-  const double error = (strict ? factors->error : factors->error_norm1) + roundings * roundoff;
-  const double allowed =
-      strict ? static_cast<double>(r.filter.facts.nonzeros) * each * roundoff : *r.how.tolerance;
+  const double error = strict ? passes_error(r) + factors->error : separable_error(r);
+  const double allowed = strict ? direct_error(r) : *r.how.tolerance;
   if (error <= allowed) return {};
   return "its error may reach " + short_text(error) + ", " +
          (strict ? "that of direct summation " + short_text(allowed) +

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bytes and multiply-adds against what a device can do by its clocks. None of this was measured on a GPU yet: the
+// parts of the peak that kernels reach are guesses from the instructions that they are made of.
+
+#include "cost.hpp"
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <convgpu/detail/arithmetic.hpp>
+#include <convgpu/detail/error_bound.hpp>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "launch.hpp"
+#include "tuning.hpp"
+
+namespace convgpu::cuda {
+namespace {
+
+using namespace detail;  // numbers: what both backends compute with
+
+/// Seconds for one of each.
+struct device_rates {
+  double call;    // of `run` until its kernel begins
+  double launch;  // of another one
+  double byte;    // of the device's memory
+  double fma_f32;
+  double fma_f64;
+  double fma_i32;
+  double fma_i64;
+  double multiprocessors;  // how many there are
+};
+constexpr std::string_view names[] = {"call",    "launch",  "byte",    "fma_f32",
+                                      "fma_f64", "fma_i32", "fma_i64", "multiprocessors"};
+static_assert(sizeof(device_rates) == std::size(names) * sizeof(double));
+
+device_rates to_rates(detail::rates values) {
+  device_rates r{};
+  std::memcpy(&r, values.data(), sizeof r);
+  return r;
+}
+
+/// An attribute of the device, or that of an H100 where it says nothing of it. \throws cuda_error
+double attribute(cudaDeviceAttr which, int index, int of_h100) {
+  int value = 0;
+  check(cudaDeviceGetAttribute(&value, which, index), "cudaDeviceGetAttribute");
+  return value > 0 ? value : of_h100;
+}
+
+std::vector<double> built_in(int index) {
+  const double multiprocessors = attribute(cudaDevAttrMultiProcessorCount, index, 132);
+  const double hertz = 1e3 * attribute(cudaDevAttrClockRate, index, 1980000);
+  // Both edges of the clock; nine tenths of it are what a copy reaches.
+  const double bytes = 0.9 * 2 * 1e3 * attribute(cudaDevAttrMemoryClockRate, index, 2619000) *
+                       attribute(cudaDevAttrGlobalMemoryBusWidth, index, 5120) / 8;
+  const double major = attribute(cudaDevAttrComputeCapabilityMajor, index, 9);
+  const double minor = attribute(cudaDevAttrComputeCapabilityMinor, index, 0);
+  // Those of data centres have one unit for f64 for two of f32; all others next to none.
+  const bool halves_f64 = minor == 0 && major >= 8 && major <= 10;
+  const double f32 = 1 / (multiprocessors * 128 * hertz);
+  const device_rates r{.call = 8e-6,
+                       .launch = 3e-6,
+                       .byte = 1 / bytes,
+                       .fma_f32 = f32,
+                       .fma_f64 = f32 * (halves_f64 ? 2 : 64),
+                       .fma_i32 = f32 * 2,
+                       .fma_i64 = f32 * 8,
+                       .multiprocessors = multiprocessors};
+  std::vector<double> values(std::size(names));
+  std::memcpy(values.data(), &r, sizeof r);
+  return values;
+}
+
+// The part of the peak of multiply-adds.
+constexpr double part_of_direct = 0.6;     // eight products for three reads of shared memory
+constexpr double part_of_separable = 0.4;  // one or two, and two barriers a step
+constexpr double part_of_plain = 0.05;     // a read of a cache, and its address, for each
+// Loads of a step of cuda/separable are asked for when the one before has ended.
+constexpr double waits_of_separable = 1.05;
+// What memory and arithmetic do not do at the same time, of the shorter one of both.
+constexpr double not_overlapped = 0.25;
+
+struct counted {
+  const request& r;
+  device_rates rates;
+  double outputs;
+  std::size_t sum_bytes;
+  double fma;  // seconds for a product of a sample and a tap
+
+  counted(const request& of, detail::rates values) : r(of), rates(to_rates(values)) {
+    const types& t = r.form.types;
+    outputs = static_cast<double>(r.form.row.out) * static_cast<double>(r.form.col.out) *
+              static_cast<double>(r.form.planes);
+    const bool complex_sums = is_complex(t.in) || is_complex(t.filter);
+    if (is_integer(t.filter)) {
+      const int bits = integer_sum_bits(t.in, r.filter.facts.integer_norm1);
+      sum_bytes = static_cast<std::size_t>(bits) / 8;
+      fma = bits == 32 ? rates.fma_i32 : rates.fma_i64;
+    } else {
+      sum_bytes = (sums_in_f64(t) ? 8 : 4) * (complex_sums ? 2 : 1);
+      fma = (sums_in_f64(t) ? rates.fma_f64 : rates.fma_f32) * (is_complex(t.in) ? 2 : 1) *
+            (is_complex(t.filter) ? 2 : 1);
+    }
+  }
+
+  /// `read` is how often each sample is read from the device's memory.
+  [[nodiscard]] double bytes(double read) const {
+    const double in = static_cast<double>(r.form.row.in) * static_cast<double>(r.form.col.in) *
+                      static_cast<double>(r.form.planes);
+    return in * read * static_cast<double>(size_of(r.form.types.in)) +
+           outputs * static_cast<double>(size_of(r.form.types.out));
+  }
+  [[nodiscard]] estimate done(double products, double part, double all_bytes, double launches,
+                              double error) const {
+    const double arithmetic = products * fma / part;
+    const double memory = all_bytes * rates.byte;
+    const double busy =
+        std::max(arithmetic, memory) + not_overlapped * std::min(arithmetic, memory);
+    const double overhead = rates.call + (launches - 1) * rates.launch;
+    estimate e{.seconds = overhead + busy, .shared_seconds = overhead + busy, .error = error};
+    e.by = busy < overhead       ? bound::overhead
+           : memory > arithmetic ? bound::memory
+                                 : bound::arithmetic;
+    return e;
+  }
+};
+
+double with_halo(std::int64_t outputs, std::int64_t taps) {
+  return static_cast<double>(outputs + taps - 1) / static_cast<double>(outputs);
+}
+
+}  // namespace
+
+estimate cost_of_separable(const request& r, detail::rates values) {
+  const counted c(r, values);
+  const std::int64_t down = r.form.row.taps;
+  const std::int64_t along = r.form.col.taps;
+  const separable_tile tile = separable_tile_for(c.sum_bytes);
+  const std::int64_t across = (r.form.col.out - 1) / tile.cols() + 1;
+  const double error = separable_error(r);
+  if (down > separable_taps || along > separable_taps) {  // two launches, sums in between
+    const double between = 2 * c.outputs * static_cast<double>(c.sum_bytes);
+    return c.done(c.outputs * static_cast<double>(down + along), part_of_direct,
+                  c.bytes(1) + between, 2, error);
+  }
+  const int strip =
+      separable_strip(r.form.row.out, across, down, static_cast<int>(c.rates.multiprocessors));
+  const double again = with_halo(strip, down);
+  return c.done(c.outputs * (static_cast<double>(along) * again + static_cast<double>(down)),
+                part_of_separable,
+                waits_of_separable * c.bytes(again * with_halo(tile.cols(), along)), 1, error);
+}
+
+estimate cost_of_direct(const request& r, detail::rates values) {
+  const counted c(r, values);
+  const direct_tile tile = direct_tile_for(c.sum_bytes);
+  const auto chunk = [&](std::int64_t taps) { return std::min<std::int64_t>(taps, tile.chunk); };
+  const double read = with_halo(tile.out_rows(), chunk(r.form.row.taps)) *
+                      with_halo(tile.out_cols(), chunk(r.form.col.taps));
+  const double taps = static_cast<double>(r.form.row.taps) * static_cast<double>(r.form.col.taps);
+  return c.done(c.outputs * taps, part_of_direct, c.bytes(read), 1, direct_error(r));
+}
+
+estimate cost_of_plain(const request& r, detail::rates values) {
+  const counted c(r, values);
+  return c.done(c.outputs * static_cast<double>(r.filter.facts.nonzeros), part_of_plain, c.bytes(1),
+                1, direct_error(r));
+}
+
+double seconds_of_transfer(const request& r) {
+  // One thread of the host copies to and from page-locked memory while the bus is busy with other parts of it.
+  constexpr double host_byte = 1 / 10e9;
+  constexpr double both_ways = 20e-6;
+  const double in = static_cast<double>(r.form.row.in) * static_cast<double>(r.form.col.in) *
+                    static_cast<double>(size_of(r.form.types.in));
+  const double out = static_cast<double>(r.form.row.out) * static_cast<double>(r.form.col.out) *
+                     static_cast<double>(size_of(r.form.types.out));
+  return both_ways + (in + out) * static_cast<double>(r.form.planes) * host_byte;
+}
+
+const rate_table& table_of_rates() {
+  static constexpr rate_table table{
+      .names = names, .built_in = built_in, .source = [](int) {
+        return std::string("from what the device says of its clocks, not measured");
+      }};
+  return table;
+}
+
+}  // namespace convgpu::cuda

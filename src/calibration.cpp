@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+// The file of measured rates: found, read, written.
+
+#include "calibration.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <convgpu/calibration.hpp>
+#include <convgpu/error.hpp>
+#include <convgpu/plan.hpp>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <utility>
+#if CONVGPU_HAS_JSON
+#include <nlohmann/json.hpp>
+#endif
+
+#include "json_text.hpp"
+#include "problem.hpp"
+
+namespace convgpu {
+namespace detail {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Of the file. Another number for other names or meanings; the library's version is in it as well.
+constexpr int format = 1;
+constexpr std::uintmax_t largest_file = 1 << 20;
+constexpr double longest =
+    1;  // seconds that one of a thing may take, for the number to be believed
+
+/// The values of a file, or why not.
+struct answer {
+  std::vector<double> values;
+  std::string date;
+  std::string reason;
+};
+
+answer refused(std::string reason) {
+  return {.values = {}, .date = {}, .reason = std::move(reason)};
+}
+
+#if CONVGPU_HAS_JSON
+
+answer read(const std::string& file, const rate_table& table) {
+  std::error_code failed;
+  // Whatever else has that name might never end.
+  if (!fs::is_regular_file(file, failed)) return refused("is no file that can be read");
+  if (fs::file_size(file, failed) > largest_file || failed) return refused("is too large");
+  std::ifstream in(file, std::ios::binary);
+  const nlohmann::json all = nlohmann::json::parse(in, nullptr, false);
+  if (!in && !in.eof()) return refused("cannot be read");
+  if (!all.is_object()) return refused("is broken: it holds no JSON object");
+  const auto text = [&](const char* name) {
+    const auto found = all.find(name);
+    return found != all.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  const auto number = all.find("format");
+  if (number == all.end() || !number->is_number_integer()) return refused("is broken: no format");
+  if (*number != format) return refused("is of another format, " + number->dump());
+  if (text("convgpu") != version())
+    return refused("is of another version, convgpu " + text("convgpu"));
+  if (text("machine") != table.machine())
+    return refused("is of another machine, " + text("machine"));
+  const auto rates = all.find("rates");
+  if (rates == all.end() || !rates->is_object() || rates->size() != table.names.size())
+    return refused("is broken: other rates than those that are asked for");
+  answer a{.values = {}, .date = text("date"), .reason = {}};
+  for (const std::string_view name : table.names) {
+    const auto value = rates->find(name);
+    if (value == rates->end() || !value->is_number())
+      return refused("is broken: no rate " + std::string(name));
+    const auto seconds = value->get<double>();
+    if (!(seconds >= 0 && seconds <= longest))
+      return refused("is broken: " + std::string(name) + " takes " + value->dump() + " s");
+    a.values.push_back(seconds);
+  }
+  return a;
+}
+
+#else
+
+answer read(const std::string&, const rate_table&) {
+  return refused("is not read: libconvgpu was built without nlohmann-json");
+}
+
+#endif
+
+std::string today() {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm utc{};
+  char text[16];
+  if (gmtime_r(&now, &utc) == nullptr || std::strftime(text, sizeof text, "%F", &utc) == 0)
+    return "an unknown day";
+  return text;
+}
+
+[[noreturn]] void cannot_write(const std::string& file, const std::string& why) {
+  throw error("calibration: " + file + " cannot be written: " + why);
+}
+
+/// A file under a name of its own until all of it is on the disk.
+class unfinished_file {
+ public:
+  explicit unfinished_file(const std::string& file)
+      : file_(file), name_(file + ".XXXXXX"), descriptor_(::mkstemp(name_.data())) {
+    if (descriptor_ < 0) fail();
+  }
+  unfinished_file(const unfinished_file&) = delete;
+  unfinished_file& operator=(const unfinished_file&) = delete;
+  ~unfinished_file() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    if (!name_.empty()) ::unlink(name_.c_str());
+  }
+
+  void write(std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t n = ::write(descriptor_, text.data(), text.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) fail();
+      text.remove_prefix(static_cast<std::size_t>(n));
+    }
+  }
+  void finish() {
+    if (::fsync(descriptor_) != 0) fail();
+    if (::close(std::exchange(descriptor_, -1)) != 0) fail();
+    if (std::rename(name_.c_str(), file_.c_str()) != 0) fail();
+    name_.clear();
+  }
+
+ private:
+  [[noreturn]] void fail() { cannot_write(file_, std::generic_category().message(errno)); }
+
+  std::string file_;
+  std::string name_;
+  int descriptor_;
+};
+
+}  // namespace
+
+rates_in_use rates_of(const backend& b, int index, const std::string& file) {
+  const rate_table& table = b.table;
+  rates_in_use found{table.built_in(index), table.source(index), {}};
+  if (table.machine == nullptr || file.empty()) return found;
+  answer a = read(file, table);
+  if (!a.reason.empty()) {
+    found.ignored = "calibration: " + file + " " + a.reason;
+    return found;
+  }
+  found.values = std::move(a.values);
+  found.source = "measured on this machine on " + a.date + ", " + file;
+  return found;
+}
+
+rates_in_use rates_of(const backend& b, int index) {
+  if (b.table.machine == nullptr) return rates_of(b, index, {});
+  static const rates_in_use found = [&] {
+    const std::string file = calibration_file();
+    std::error_code failed;
+    // Nobody need have measured; but who names a file means it.
+    const bool named = std::getenv("CONVGPU_CALIBRATION") != nullptr;
+    return rates_of(b, 0, named || fs::exists(file, failed) ? file : std::string());
+  }();
+  return found;
+}
+
+}  // namespace detail
+
+std::string calibration_file() {
+  const auto variable = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return std::string(value != nullptr ? value : "");
+  };
+  if (std::getenv("CONVGPU_CALIBRATION") != nullptr) {
+    const std::string named = variable("CONVGPU_CALIBRATION");
+    return named == "none" ? std::string() : named;
+  }
+  std::string folder = variable("XDG_CACHE_HOME");
+  // A relative one is not to be taken, says the convention that it is from.
+  if (!folder.starts_with('/')) {
+    folder = variable("HOME");
+    if (!folder.starts_with('/')) return {};
+    folder += "/.cache";
+  }
+  return folder + "/convgpu/calibration.json";
+}
+
+void calibrate(const std::string& file) {
+  using namespace detail;
+  if (file.empty())
+    throw invalid_problem(
+        "calibration: no file to write; allowed: a name in the environment variable "
+        "CONVGPU_CALIBRATION, or a folder in XDG_CACHE_HOME or HOME");
+  const fs::path folder = fs::path(file).parent_path();
+  std::error_code failed;
+  if (!folder.empty()) fs::create_directories(folder, failed);
+  if (failed) cannot_write(file, failed.message());
+  unfinished_file to(file);  // before the time is spent
+  const backend& b = cpu_backend();
+  if (const std::string reason = b.unavailable(0); !reason.empty())
+    throw backend_unavailable("device: cpu cannot be used: " + reason);
+  const std::vector<double> values = measure_rates(b);
+  json_object rates;
+  for (std::size_t i = 0; i < values.size(); ++i) rates.add(b.table.names[i], to_text(values[i]));
+  json_object all;
+  all.add("format", std::to_string(format));
+  all.add("convgpu", json_text(version()));
+  all.add("machine", json_text(b.table.machine()));
+  all.add("date", json_text(today()));
+  all.add("unit", json_text("seconds"));
+  all.add("rates", rates.text());
+  to.write(all.text() + "\n");
+  to.finish();
+}
+
+}  // namespace convgpu

@@ -18,6 +18,7 @@
 #include <variant>
 #include <vector>
 
+#include "overlap_save.hpp"
 #include "parallel.hpp"
 #include "passes.hpp"
 #include "rates.hpp"
@@ -448,6 +449,16 @@ detail::estimate cost_of_separable(const detail::request& r, detail::rates value
                      (p.checks ? rates.checked + p.anew * rates.made_anew
                                : storing(w, p.sums, t.out == p.sums && sets == 1)));
   return w.done(p.checks ? direct_error(r) : separable_error(r));
+}
+
+detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates values) {
+  const cpu::rates rates = to_rates(values);
+  const auto blocks = overlap_save_blocks_for(r, allowed_transform_error(r));
+  work w{r, rates};
+  w.arithmetic = 1e9 * blocks->seconds *
+                 (sums_in_f64(r.form.types) ? rates.transform_f64 : rates.transform_f32);
+  // Integers are rounded to what they are.
+  return w.done(is_integer(r.form.types.filter) ? 0 : blocks->error);
 }
 
 detail::estimate cost_of_reference(const detail::request& r, detail::rates values) {

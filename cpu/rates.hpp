@@ -61,6 +61,8 @@ struct rates {
   double
       byte_l3;  ///< read or written, where all of them fit in the third level of the caches, but not in the second
   double byte_memory;
+  double transform_f32;  ///< what the table of cpu/overlap_save_blocks.cpp has a nanosecond for
+  double transform_f64;
 };
 static_assert(std::is_trivially_copyable_v<rates> && sizeof(rates) % sizeof(double) == 0);
 
@@ -71,6 +73,7 @@ static_assert(std::is_trivially_copyable_v<rates> && sizeof(rates) % sizeof(doub
 
 [[nodiscard]] detail::estimate cost_of_direct(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_separable(const detail::request& r, detail::rates values);
+[[nodiscard]] detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_reference(const detail::request& r, detail::rates values);
 
 }  // namespace convgpu::cpu

@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: Apache-2.0
+// cpu/overlap_save: blocks of x̃ that overlap by the filter's reach, each convolved by a transform (fft.hpp).
+//
+// A block is loaded row by row, or piece by piece of a row, with its border; the first pass reads samples where they
+// lie if nothing has to be done to them. It is scaled by a power of two, so that its largest sample is from 1 to below
+// 2, and data of any size neither overflow nor vanish. What is not finite is left out, and the outputs that see it are
+// marked afterwards: where a sample lies under a tap that is not zero, in rectangles of such taps.
+//
+// Which outputs a block makes, and from what, depends on the problem alone: threads change no bit.
+
+#include "overlap_save.hpp"
+
+#include <algorithm>
+
+#include "overlap_save.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <convgpu/detail/arithmetic.hpp>
+#include <convgpu/detail/separable.hpp>
+#include <convgpu/error.hpp>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "algorithms.hpp"
+#include "overlap_save_marks.hpp"
+#include "parallel.hpp"
+#include "rows.hpp"
+#include "simd.hpp"
+#include "stores.hpp"
+
+namespace convgpu::cpu {
+namespace {
+
+using namespace detail;  // numbers: what both backends compute with
+
+strides oriented(strides step, bool swapped) {
+  if (swapped) std::swap(step.row, step.col);
+  return step;
+}
+
+template <class T, class Sample, bool Complex, class Result>
+class overlap_save final : public detail::runnable {
+  static constexpr int per_point = Complex ? 1 : 2;
+  using result = Result;
+
+ public:
+  template <class Tap>
+  overlap_save(const detail::request& r, const std::vector<Tap>& taps,
+               const overlap_save_blocks& blocks)
+      : form_(cpu::oriented(r.form)),
+        swapped_(is_column(r.form)),
+        blocks_(blocks),
+        samples_(samples_of(blocks.points, per_point)),
+        transform_(fft_passes<T>(), blocks.points),
+        load_(row_ring<Sample>::loader_for(form_.types.in)),
+        store_(form_.types.out, form_.overflow),
+        executor_(r.how.executor),
+        rectangles_(rectangles_of(taps, form_.row, form_.col)) {
+    chunk_ = blocks.points.rows == 1 ? std::min(blocks.points.cols / 4, longest_chunk)
+                                     : blocks.points.cols;
+    down_ = (form_.row.out - 1) / blocks.rows + 1;
+    across_ = (form_.col.out - 1) / blocks.cols + 1;
+    make_spectrum(r, taps);
+    cut_lanes(r);
+  }
+
+  [[nodiscard]] std::string parameters() const override {
+    const auto by = [](std::int64_t rows, std::int64_t cols) {
+      return (rows == 1 ? "" : std::to_string(rows) + " x ") + std::to_string(cols);
+    };
+    return simd::best().name + std::string(", blocks of ") + by(samples_.rows, samples_.cols) +
+           " samples for " + by(blocks_.rows, blocks_.cols) + " outputs, error at most " +
+           short_text(blocks_.error) + ", " + std::to_string(lanes_) +
+           (lanes_ == 1 ? " thread" : " threads");
+  }
+  [[nodiscard]] bool exact_on_integers() const noexcept override {
+    return std::is_same_v<result, std::int64_t>;
+  }
+  [[nodiscard]] std::size_t workspace_bytes() const noexcept override {
+    return lane_bytes() * static_cast<std::size_t>(lanes_) + alignment - 1;
+  }
+
+  void run(const any_const_view& in, const any_view& out, stream,
+           std::span<std::byte> workspace) const override {
+    std::byte* const memory = aligned(workspace.data());
+    std::atomic<std::int64_t> next = 0;
+    const auto lane = [&](std::int64_t index) {
+      const scratch own(*this, memory + static_cast<std::size_t>(index) * lane_bytes());
+      for (std::int64_t b = next++; b < blocks_.count; b = next++) compute(b, own, in, out);
+    };
+    // By reference, so that the std::function allocates nothing.
+    parallel_for(lanes_, executor_, std::ref(lane));
+    if (next < blocks_.count)
+      throw invalid_problem(
+          "options.executor: returned before it had called any task; allowed: one that calls each "
+          "once");
+  }
+
+ private:
+  static constexpr std::int64_t longest_chunk = 512;
+  /// Rows of blocks are short and far apart: nobody else fetches them ahead.
+  static constexpr std::int64_t rows_ahead = 6;
+  template <int Write>
+  static void prefetch(const void* data, std::int64_t bytes) {
+    for (std::int64_t b = 0; b < bytes; b += static_cast<std::int64_t>(alignment))
+      __builtin_prefetch(static_cast<const std::byte*>(data) + b, Write);
+  }
+  /// Work below so many points is done before a second thread has woken up.
+  static constexpr double points_worth_a_thread = 1 << 15;
+  static constexpr std::size_t most_workspace = std::size_t{1} << 30;
+
+  /// What a thread computes with.
+  struct scratch {
+    T* z;             // the block's points
+    Sample* samples;  // a piece each of the eight parts of a block
+    T* parts;         // the same, real and imaginary parts
+    Result* results;  // a piece of a row
+
+    scratch(const overlap_save& o, std::byte* memory) {
+      const auto take = [&](std::size_t bytes) {
+        return std::exchange(memory, memory + aligned(bytes));
+      };
+      z = reinterpret_cast<T*>(take(o.block_bytes()));
+      samples = reinterpret_cast<Sample*>(take(o.pieces_bytes(sizeof(Sample))));
+      parts = reinterpret_cast<T*>(take(o.pieces_bytes(sizeof(T))));
+      results = reinterpret_cast<Result*>(take(o.pieces_bytes(sizeof(Result)) / 8));
+    }
+  };
+  [[nodiscard]] std::size_t pieces_bytes(std::size_t element) const noexcept {
+    return 8 * static_cast<std::size_t>(chunk_) * element;
+  }
+  [[nodiscard]] std::size_t block_bytes() const noexcept {
+    return std::max(static_cast<std::size_t>(transform_.numbers()) * sizeof(T),
+                    spoilt_outputs::bytes(blocks_.rows, blocks_.cols));
+  }
+  [[nodiscard]] std::size_t lane_bytes() const noexcept {
+    return aligned(block_bytes()) + aligned(pieces_bytes(sizeof(Sample))) +
+           aligned(pieces_bytes(sizeof(T))) + aligned(pieces_bytes(sizeof(Result)) / 8);
+  }
+
+  void cut_lanes(const detail::request& r) {
+    std::int64_t threads = r.how.max_threads > 0 ? r.how.max_threads : hardware_threads();
+    if (!executor_) threads = std::min<std::int64_t>(threads, hardware_threads());
+    const double worth = static_cast<double>(blocks_.count) *
+                         static_cast<double>(blocks_.points.points()) / points_worth_a_thread;
+    const auto room = static_cast<std::int64_t>(most_workspace / lane_bytes());
+    lanes_ = std::clamp<std::int64_t>(
+        std::min({threads, blocks_.count, static_cast<std::int64_t>(std::min(worth, 1e9)), room}),
+        1, threads);
+    if (lanes_ > 1 && !executor_) start_workers();  // now, so that no run has to
+  }
+
+  template <class Tap>
+  void make_spectrum(const detail::request& r, const std::vector<Tap>& taps) {
+    using wide = wider_than<T>;
+    const long double norm = norm1_of(r.filter.values);
+    filter_exponent_ = norm == 0 ? 0 : std::ilogb(norm);
+    const fft_size size = transform_.size();
+    std::vector<std::complex<wide>> points(static_cast<std::size_t>(size.points()));
+    for (std::int64_t k = 0; k < form_.row.taps; ++k)
+      for (std::int64_t l = 0; l < form_.col.taps; ++l) {
+        const Tap tap = taps[static_cast<std::size_t>(k * form_.col.taps + l)];
+        const auto scaled = [&](auto value) {
+          return static_cast<wide>(std::scalbn(static_cast<long double>(value), -filter_exponent_));
+        };
+        std::int64_t row = k * form_.row.dilation;
+        std::int64_t col = l * form_.col.dilation;
+        // The second half of the samples is the imaginary part.
+        const bool second = !Complex && (size.rows == 1 ? col >= size.cols : row >= size.rows);
+        if (second) (size.rows == 1 ? col : row) -= size.rows == 1 ? size.cols : size.rows;
+        auto& point = points[static_cast<std::size_t>(row * size.cols + col)];
+        if constexpr (is_complex_type<Tap>) point = {scaled(tap.real()), scaled(tap.imag())};
+        else if (second) point.imag(scaled(tap));
+        else point.real(scaled(tap));
+      }
+    spectrum_ = transform_.spectrum_of(std::move(points));
+  }
+
+  /// Where the samples of a block come from.
+  struct source {
+    const std::byte* plane;
+    strides step;
+    std::int64_t row;  // of x̃, the block's first
+    std::int64_t col;
+    std::int64_t rows;  // that outputs see; zeros are beyond
+    std::int64_t cols;
+    bool in_place;
+    bool clean;  // without what is not finite
+  };
+
+  static bool is_bad(Sample x) {
+    if constexpr (is_complex_type<Sample>)
+      return !std::isfinite(x.real()) || !std::isfinite(x.imag());
+    else return !std::isfinite(x);
+  }
+
+  /// `count` samples of the block, in place or loaded into `to`.
+  const Sample* samples(const source& s, std::int64_t row, std::int64_t col, std::int64_t count,
+                        Sample* to) const {
+    const std::int64_t there = row < s.rows ? std::clamp<std::int64_t>(s.cols - col, 0, count) : 0;
+    std::fill(to + there, to + count, Sample{});
+    if (there == 0) return to;
+    const std::int64_t from = border_index(form_.border.kind(), s.row + row, form_.row.in);
+    const std::int64_t first = s.col + col;
+    if (from < 0) {  // a row that is all outside looks like any row beyond its ends
+      load_(to, nullptr, 0, -there, there, form_);
+    } else {
+      const std::byte* const data =
+          s.plane + from * s.step.row * static_cast<std::int64_t>(size_of(form_.types.in));
+      if (s.in_place && !s.clean && there == count && first >= 0 && first + count <= form_.col.in)
+        return reinterpret_cast<const Sample*>(data) + first;
+      load_(to, data, s.step.col, first, there, form_);
+    }
+    if (s.clean)
+      for (std::int64_t j = 0; j < there; ++j)
+        if (is_bad(to[j])) to[j] = Sample{};
+    return to;
+  }
+
+  /// f(row, first column, samples, count) for all samples that outputs see.
+  template <class F>
+  void for_each_piece(const source& s, Sample* memory, const F& f) const {
+    const bool whole = s.in_place && !s.clean && s.col >= 0 && s.col + s.cols <= form_.col.in;
+    for (std::int64_t row = 0; row < s.rows; ++row) {
+      const bool inside = s.row + row >= 0 && s.row + row < form_.row.in;
+      const std::int64_t piece = whole && inside ? s.cols : 8 * chunk_;
+      for (std::int64_t col = 0; col < s.cols; col += piece) {
+        const std::int64_t count = std::min(piece, s.cols - col);
+        f(row, col, samples(s, row, col, count, memory), count);
+      }
+    }
+  }
+  [[nodiscard]] T largest(const source& s, const scratch& own) const {
+    T most{};
+    const std::int64_t end = std::min(s.row + s.rows, form_.row.in) - rows_ahead;
+    for_each_piece(s, own.samples, [&](auto row, auto, const Sample* x, std::int64_t count) {
+      if (s.in_place && s.row + row >= 0 && s.row + row < end)
+        prefetch<0>(x + rows_ahead * s.step.row, count * static_cast<std::int64_t>(sizeof(Sample)));
+      constexpr auto parts = static_cast<std::int64_t>(sizeof(Sample) / sizeof(T));
+      most =
+          std::max(most, fft_passes<T>().magnitude(reinterpret_cast<const T*>(x), count * parts));
+    });
+    return most;
+  }
+
+  /// Where part `i` of eight (real parts of four quarters, then imaginary ones) of a block is at this piece of it.
+  struct place {
+    std::int64_t row;
+    std::int64_t col;
+  };
+  [[nodiscard]] place place_of(int i, std::int64_t piece) const noexcept {
+    const fft_size size = transform_.size();
+    const std::int64_t quarter = i % 4;
+    const std::int64_t half = Complex ? 0 : i / 4;
+    if (size.rows == 1) return {0, half * size.cols + quarter * (size.cols / 4) + piece * chunk_};
+    return {half * size.rows + quarter * (size.rows / 4) + piece, 0};
+  }
+  [[nodiscard]] std::int64_t pieces() const noexcept {
+    return transform_.size().points() / 4 / chunk_;
+  }
+  [[nodiscard]] std::int64_t vectors() const noexcept { return chunk_ / fft_passes<T>().lanes; }
+
+  void compute(std::int64_t index, const scratch& own, const any_const_view& in,
+               const any_view& out) const {
+    const detail::range rows = outputs(index / across_ % down_, blocks_.rows, form_.row.out);
+    const detail::range cols = outputs(index % across_, blocks_.cols, form_.col.out);
+    const std::int64_t plane = index / across_ / down_;
+    source s{.plane = static_cast<const std::byte*>(in.data()) +
+                      plane * in.step().plane * static_cast<std::int64_t>(size_of(form_.types.in)),
+             .step = oriented(in.step(), swapped_),
+             .row = form_.row.at(rows.first, form_.row.taps - 1),
+             .col = form_.col.at(cols.first, form_.col.taps - 1),
+             .rows = rows.last - rows.first + form_.row.reach() - 1,
+             .cols = cols.last - cols.first + form_.col.reach() - 1,
+             .in_place = false,
+             .clean = false};
+    s.in_place = form_.types.in == dtype_of<Sample> && s.step.col == 1;
+    T most = largest(s, own);
+    if (!std::isfinite(most)) {
+      s.clean = true;
+      most = largest(s, own);
+    }
+    const scales scale = scales_for(most);
+    load(s, own, scale.in);
+    transform_.multiply(own.z, spectrum_.data());
+    const target t{
+        .data = static_cast<std::byte*>(out.data()) +
+                plane * out.step().plane * static_cast<std::int64_t>(size_of(form_.types.out)),
+        .step = oriented(out.step(), swapped_),
+        .rows = rows,
+        .cols = cols};
+    store(t, own, scale.out);
+    if (s.clean) spoil(s, t, own);
+  }
+  static detail::range outputs(std::int64_t block, std::int64_t size, std::int64_t all) noexcept {
+    return {block * size, std::min((block + 1) * size, all)};
+  }
+
+  /// Powers of two: what samples are multiplied by, and what results are.
+  struct scales {
+    T in;
+    T out;
+  };
+  [[nodiscard]] scales scales_for(T most) const {
+    // With these limits neither a scale nor its product with a twiddle is denormal, and transforms are far from
+    // overflowing.
+    constexpr int limit = std::is_same_v<T, float> ? 100 : 900;
+    constexpr int room = std::is_same_v<T, float> ? 40 : 400;
+    const int exponent = most == T{} ? 0 : std::clamp(std::ilogb(most), -limit, limit);
+    int back = exponent + filter_exponent_;
+    // Results may be in range where their scale is not.
+    const int shift = back > limit    ? std::min(back - limit, room)
+                      : back < -limit ? std::max(back + limit, -room)
+                                      : 0;
+    back = std::clamp(back - shift, std::numeric_limits<T>::min_exponent - 30,
+                      std::numeric_limits<T>::max_exponent - 1);
+    return {std::scalbn(T{1}, shift - exponent), std::scalbn(T{1}, back)};
+  }
+
+  void load(const source& s, const scratch& own, T scale) const {
+    for (std::int64_t piece = 0; piece < pieces(); ++piece) {
+      const T* from[8];
+      for (int i = 0; i < (Complex ? 4 : 8); ++i) {
+        const place at = place_of(i, piece);
+        const Sample* const x = samples(s, at.row, at.col, chunk_, own.samples + i * chunk_);
+        if constexpr (!Complex) {
+          from[i] = x;
+        } else {
+          T* const re = own.parts + i * chunk_;
+          T* const im = own.parts + (4 + i) * chunk_;
+          for (std::int64_t j = 0; j < chunk_; ++j) {
+            if constexpr (is_complex_type<Sample>) {
+              re[j] = x[j].real();
+              im[j] = x[j].imag();
+            } else {
+              re[j] = x[j];
+              im[j] = T{};
+            }
+          }
+          from[i] = re;
+          from[4 + i] = im;
+        }
+      }
+      transform_.load(from, own.z, piece * vectors(), vectors(), scale);
+    }
+  }
+
+  /// Where the outputs of a block go.
+  struct target {
+    std::byte* data;
+    strides step;
+    detail::range rows;
+    detail::range cols;
+
+    [[nodiscard]] std::byte* at(std::int64_t row, std::int64_t col, dtype type) const noexcept {
+      return data + (row * step.row + col * step.col) * static_cast<std::int64_t>(size_of(type));
+    }
+  };
+
+  void store(const target& t, const scratch& own, T scale) const {
+    const bool in_rows = transform_.size().rows > 1 && t.step.col == 1;
+    for (std::int64_t piece = 0; piece < pieces(); ++piece) {
+      T* to[8];
+      bool done[8] = {};
+      for (int i = 0; i < 8; ++i) {
+        to[i] = own.parts + i * chunk_;
+        if constexpr (!Complex && std::is_same_v<Result, T>) {
+          const part p = part_of(t, i, piece);
+          done[i] = p.is_whole && t.step.col == 1 && form_.types.out == dtype_of<T>;
+          if (done[i]) to[i] = reinterpret_cast<T*>(t.at(p.row, p.cols.first, form_.types.out));
+        }
+      }
+      if (in_rows)
+        for (int i = 0; i < 8; ++i)
+          if (const part p = part_of(t, i, piece); p.cols.first < p.cols.last)
+            prefetch<1>(
+                t.at(p.row, p.cols.first, form_.types.out),
+                (p.cols.last - p.cols.first) * static_cast<std::int64_t>(size_of(form_.types.out)));
+      transform_.store(own.z, to, piece * vectors(), vectors(), scale);
+      for (int i = 0; i < (Complex ? 4 : 8); ++i) {
+        const part p = part_of(t, i, piece);
+        if (done[i] || p.cols.first >= p.cols.last) continue;
+        finish(to[i] + p.begin, to[i] + 4 * chunk_ + p.begin, p.cols.last - p.cols.first,
+               t.at(p.row, p.cols.first, form_.types.out), t.step.col, own.results);
+      }
+    }
+  }
+
+  /// What of a part of a block is output: these columns of a row, from the part's element `begin` on.
+  struct part {
+    std::int64_t row;
+    detail::range cols;
+    std::int64_t begin;
+    bool is_whole;
+  };
+  [[nodiscard]] part part_of(const target& t, int i, std::int64_t piece) const noexcept {
+    const place at = place_of(i, piece);
+    // The first outputs lie where the filter's reach ends.
+    const std::int64_t row = t.rows.first + at.row - (form_.row.reach() - 1);
+    const std::int64_t col = t.cols.first + at.col - (form_.col.reach() - 1);
+    if (row < t.rows.first || row >= t.rows.last) return {row, {}, 0, false};
+    const std::int64_t first = std::max(t.cols.first, col);
+    const std::int64_t last = std::min(t.cols.last, col + chunk_);
+    return {row, {first, last}, first - col, last - first == chunk_};
+  }
+
+  /// Real parts, and with complex points imaginary parts, as elements of the output.
+  void finish(const T* re, [[maybe_unused]] const T* im, std::int64_t count, std::byte* to,
+              std::int64_t step, [[maybe_unused]] Result* results) const {
+    const auto put = [&](const Result* from) {
+      if (step == 1 && form_.types.out == dtype_of<Result>)
+        std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(Result));
+      else store_(from, count, to, step);
+    };
+    if constexpr (Complex) {
+      for (std::int64_t j = 0; j < count; ++j) results[j] = {re[j], im[j]};
+      put(results);
+    } else if constexpr (std::is_same_v<Result, T>) {
+      put(re);
+    } else {
+      for (std::int64_t j = 0; j < count; ++j)
+        results[j] = static_cast<std::int64_t>(std::nearbyint(re[j]));
+      put(results);
+    }
+  }
+
+  void spoil(source s, const target& t, const scratch& own) const {
+    if constexpr (std::is_same_v<Result, std::int64_t>) return;
+    else {
+      spoilt_outputs spoilt(own.z, t.rows.last - t.rows.first, t.cols.last - t.cols.first);
+      s.clean = false;
+      for_each_piece(s, own.samples, [&](auto row, auto col, const Sample* x, std::int64_t count) {
+        for (std::int64_t j = 0; j < count; ++j) {
+          if (!is_bad(x[j])) continue;
+          const std::int64_t first = j;
+          while (j + 1 < count && is_bad(x[j + 1])) ++j;
+          spoilt.mark(rectangles_, row, col + first, col + j, form_.row.reach(), form_.col.reach());
+        }
+      });
+      constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+      Result bad;
+      if constexpr (Complex) bad = {nan, nan};
+      else bad = nan;
+      spoilt.for_each([&](std::int64_t row, std::int64_t col) {
+        store_(&bad, 1, t.at(t.rows.first + row, t.cols.first + col, form_.types.out), 1);
+      });
+    }
+  }
+
+  normal_form form_;
+  bool swapped_;
+  overlap_save_blocks blocks_;
+  extent samples_;  // of a block
+  fft<T> transform_;
+  typename row_ring<Sample>::loader load_;
+  row_store<Result> store_;
+  executor executor_;
+  std::vector<tap_rectangle> rectangles_;
+  aligned_array<T> spectrum_;
+  int filter_exponent_ = 0;  // taps have been divided by this power of two
+  std::int64_t chunk_ = 1;   // samples of a row that go through the first pass at once
+  std::int64_t down_ = 1;    // blocks
+  std::int64_t across_ = 1;
+  std::int64_t lanes_ = 1;
+};
+
+using made = std::unique_ptr<const detail::runnable>;
+
+template <class T, class Tap>
+made make_float(const detail::request& r, const std::vector<Tap>& taps,
+                const overlap_save_blocks& blocks) {
+  using complex = std::complex<T>;
+  if (is_complex(r.form.types.in))
+    return std::make_unique<overlap_save<T, complex, true, complex>>(r, taps, blocks);
+  if constexpr (is_complex_type<Tap>)
+    return std::make_unique<overlap_save<T, T, true, complex>>(r, taps, blocks);
+  else return std::make_unique<overlap_save<T, T, false, T>>(r, taps, blocks);
+}
+
+}  // namespace
+
+std::unique_ptr<const detail::runnable> make_overlap_save(const detail::request& r) {
+  const overlap_save_blocks blocks = overlap_save_blocks_for(r, allowed_transform_error(r)).value();
+  return std::visit(
+      [&]<class Tap>(const std::vector<Tap>& taps) -> made {
+        if constexpr (std::is_same_v<Tap, std::int32_t>)
+          return std::make_unique<overlap_save<double, double, false, std::int64_t>>(r, taps,
+                                                                                     blocks);
+        else
+          return sums_in_f64(r.form.types) ? make_float<double>(r, taps, blocks)
+                                           : make_float<float>(r, taps, blocks);
+      },
+      r.filter.values);
+}
+
+}  // namespace convgpu::cpu

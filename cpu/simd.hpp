@@ -132,6 +132,32 @@ struct symmetric_loops {
 /// Fewer equal taps are folded as fast, or faster.
 constexpr std::size_t shortest_box = 8;
 
+/// Passes of the transform of cpu/fft.hpp, over vectors of `lanes` real parts and as many imaginary parts in turn. A
+/// pass of radix 4 has three twiddles for each node, one of radix 2 one, real and imaginary part; data and tables of
+/// whole vectors are aligned to lines of the cache where those of other programs are read or written in any place.
+template <class T>
+struct fft {
+  int lanes;
+  /// The first pass and the last one: `vectors` from each of four quarters, `quarter` numbers apart in `z`, of which
+  /// real (0 to 3) and imaginary parts (4 to 7) lie apart outside. Twiddles have been multiplied by `scale`.
+  void (*first)(const T* const* from, T* z, std::ptrdiff_t quarter, std::int64_t vectors,
+                const T* twiddles, T scale);
+  void (*last)(const T* z, std::ptrdiff_t quarter, T* const* to, std::int64_t vectors,
+               const T* twiddles, T scale);
+  /// `nodes` nodes of `vectors` vectors, one after the other.
+  using pass = void (*)(T* z, std::int64_t nodes, std::int64_t vectors, const T* twiddles);
+  pass forward4;
+  pass forward2;
+  pass inverse4;
+  pass inverse2;
+  /// Tiles of `lanes` vectors: the last pass of whole vectors, of radix 4; those within vectors, with twiddles for
+  /// each lane; the product with the spectrum; and back.
+  void (*middle)(T* z, std::int64_t tiles, const T* twiddles, const T* leaf_twiddles,
+                 const T* spectrum);
+  /// Of the largest number; infinite where one is not finite.
+  T (*magnitude)(const T* from, std::int64_t count);
+};
+
 /// What an instruction set has.
 struct kernels {
   const char* name;
@@ -153,6 +179,8 @@ struct kernels {
   symmetric_loops<float> f32_box;
   symmetric_loops<double> f64_box;
   symmetric_loops<std::int32_t> i32_box;
+  fft<float> f32_fft;
+  fft<double> f64_fft;
 
   /// Samples to 16 bits, those of `u16` less 2^15; and to floats.
   void (*widen_u8)(const std::uint8_t*, std::int16_t*, std::int64_t);

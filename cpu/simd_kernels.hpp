@@ -12,6 +12,7 @@
 #pragma once
 
 #include "simd.hpp"
+#include "simd_fft.hpp"
 #include "simd_folded.hpp"
 #include "simd_vectors.hpp"
 
@@ -528,6 +529,8 @@ constexpr kernels these(const char* name) {
       .f32_box = box_of<float>(),
       .f64_box = box_of<double>(),
       .i32_box = box_of<std::int32_t>(),
+      .f32_fft = fft_of<float>(),
+      .f64_fft = fft_of<double>(),
       .widen_u8 = widen<std::uint8_t, 0>,
       .widen_i8 = widen<std::int8_t, 0>,
       .widen_u16 = widen<std::uint16_t, 32768>,

@@ -15,6 +15,11 @@ namespace convgpu::cpu {
 [[nodiscard]] std::string refuse_separable(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_separable(const detail::request& r);
 
+/// Blocks that overlap, each convolved by a transform. Refuses strides, and what its error would be too large for.
+[[nodiscard]] std::string refuse_overlap_save(const detail::request& r);
+[[nodiscard]] std::string drawback_of_overlap_save(const detail::request& r);
+[[nodiscard]] std::unique_ptr<const detail::runnable> make_overlap_save(const detail::request& r);
+
 /// Direct summation, row by row, on all threads. Refuses filters that are nearly all gaps.
 [[nodiscard]] std::string refuse_direct(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_direct(const detail::request& r);

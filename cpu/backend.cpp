@@ -17,6 +17,11 @@ std::string nothing(const request&) {
 }
 
 constexpr algorithm algorithms[] = {
+    {.name = "cpu/overlap_save",
+     .summary = "transforms of overlapping blocks, borders resolved where blocks are loaded",
+     .refusal = cpu::refuse_overlap_save,
+     .drawback = cpu::drawback_of_overlap_save,
+     .make = cpu::make_overlap_save},
     {.name = "cpu/separable",
      .summary = "sums down columns, then along rows, of a filter that is a column times a row",
      .refusal = cpu::refuse_separable,

@@ -40,7 +40,7 @@ class not_finite : public testing::TestWithParam<std::tuple<algorithm, dtype>> {
  protected:
   [[nodiscard]] dtype type() const { return std::get<dtype>(GetParam()); }
   [[nodiscard]] std::string result(const problem& p, const buffer& in, const buffer& filter) const {
-    return drawn(apply(p, in, filter, std::get<algorithm>(GetParam())));
+    return drawn(apply(p, in, filter, std::get<algorithm>(GetParam()).allowed_errors(type())));
   }
   [[nodiscard]] std::vector<number> bad_values() const {
     std::vector<number> bad{nan, infinity, -infinity};

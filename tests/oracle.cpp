@@ -89,6 +89,10 @@ void slide(const problem& p, const any_const_view& in, const any_const_view& fil
         padded.push_back(narrowed<Number>(r < 0 || c < 0 ? outside : element(in, plane, r, c)));
     std::vector<real> sizes;
     for (const Number& x : padded) sizes.push_back(magnitude(x));
+    real norm = 0;
+    for (const tap<Number>& h : taps) norm += h.size;
+    for (const real size : sizes)
+      if (std::isfinite(size)) result.largest = std::max(result.largest, norm * size);
 
     for (const std::int64_t top : rows.begins)
       for (const std::int64_t left : cols.begins) {
@@ -225,7 +229,7 @@ real unit_roundoff(const types& t) {
 }
 
 std::string difference(const problem& p, const answer& expected, const any_const_view& out,
-                       bool exact) {
+                       bool exact, real tolerance) {
   const dtype type = p.types.out;
   const bool integer_sums = !expected.integers.empty();
   // Rounding once more, to a type narrower than that of the sums.
@@ -238,7 +242,9 @@ std::string difference(const problem& p, const answer& expected, const any_const
     const std::size_t i = index++;
     const number sum = expected.sums[i];
     const number got = element(out, plane, row, col);
-    const real bound = exact ? 0 : error_bound(p, expected.products, expected.magnitudes[i]);
+    const real bound = exact ? 0
+                             : std::max(error_bound(p, expected.products, expected.magnitudes[i]),
+                                        tolerance * expected.largest);
     bool right = false;
     if (integer_sums && is_integer(type)) {
       const int128 exactly = expected.integers[i];

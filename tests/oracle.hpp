@@ -36,6 +36,7 @@ struct answer {
   std::vector<int128> integers;  ///< the same sums, exact, where input and filter are integers
   std::vector<real> magnitudes;  ///< Σ|h||x̃|: what errors are relative to
   std::int64_t products = 0;     ///< in each sum: the taps that are not zero
+  real largest = 0;              ///< ‖h‖₁·max|x̃|, of samples that are finite
 };
 [[nodiscard]] answer solve(const problem& p, const any_const_view& in,
                            const any_const_view& filter);
@@ -45,9 +46,10 @@ struct answer {
 /// - an integer filter: the sum, exactly, brought into the output's type;
 /// - sums that are not finite: anything that is not;
 /// - else the sum to within the error of direct summation in the type that the problem is summed
-///   in, once rounded to the output's type; with `exact`, to within that rounding alone.
+///   in, or `tolerance` of ‖h‖₁·max|x̃| if that is more, once rounded to the output's type; with `exact`, to within
+///   that rounding alone.
 [[nodiscard]] std::string difference(const problem& p, const answer& expected,
-                                     const any_const_view& out, bool exact);
+                                     const any_const_view& out, bool exact, real tolerance = 0);
 
 /// The unit roundoff of the type that sums of this problem are made in: f32 for f32 and narrower,
 /// else f64.

@@ -331,7 +331,7 @@ buffer apply(const problem& p, const buffer& in, const buffer& filter, const alg
 
 std::optional<std::string> verdict(const algorithm& a, const test_case& c, const buffer& filter) {
   const buffer in = c.make_input();
-  options how = a.forced();
+  options how = a.allowed_errors(c.problem.types.in).forced();
   how.max_threads = c.threads;
   std::optional<plan> made;
   try {
@@ -350,14 +350,21 @@ std::optional<std::string> verdict(const algorithm& a, const test_case& c, const
   buffer out = c.make_output(expected.size);
   run(*made, c, in, out);
   const bool exact = c.data == content::small_integers && made->describe().exact_on_integers;
-  return out.damage() + difference(c.problem, expected, std::as_const(out).view(), exact);
+  const real tolerance = how.tolerance.value_or(0);
+  return out.damage() +
+         difference(c.problem, expected, std::as_const(out).view(), exact, tolerance);
+}
+
+double transform_tolerance(dtype in) {
+  return unit_roundoff({.in = in}) > 0x1p-30L ? 1e-4 : 1e-12;
 }
 
 std::vector<algorithm> available_algorithms() {
   std::vector<algorithm> all;
   for (const backend_info& b : backends()) {
     if (!b.unavailable.empty()) continue;
-    for (const auto& a : b.algorithms) all.push_back({a.name, a.name == b.algorithms.back().name});
+    for (const auto& a : b.algorithms)
+      all.push_back({.name = a.name, .accepts_all = a.name == b.algorithms.back().name});
   }
   return all;
 }

@@ -79,12 +79,24 @@ std::ostream& operator<<(std::ostream& to, const test_case& c);
 /// Sizes around those that tiles, vectors and blocks may have.
 [[nodiscard]] std::vector<test_case> large_problems(dtype in);
 
+/// What algorithms that transform are allowed for an input of this type, as a fraction of ‖h‖₁·max|x|.
+[[nodiscard]] double transform_tolerance(dtype in);
+
 struct algorithm {
   std::string name;
   bool accepts_all;  ///< the last of its backend
 
+  /// Of an algorithm that transforms.
+  std::optional<double> tolerance{};
+
   /// Options that force it.
-  [[nodiscard]] options forced() const { return {.algorithm = name}; }
+  [[nodiscard]] options forced() const { return {.algorithm = name, .tolerance = tolerance}; }
+  [[nodiscard]] bool transforms() const { return name.ends_with("/overlap_save"); }
+  /// For tests that bear an error: with less, those that transform refuse small filters.
+  [[nodiscard]] algorithm allowed_errors(dtype in) const {
+    return {name, accepts_all,
+            transforms() ? std::optional(transform_tolerance(in)) : std::nullopt};
+  }
   /// f(options) with those, or, where it refuses the problem, with options that leave the choice to its
   /// backend: what holds for each holds among several, too.
   template <class F>

@@ -1,0 +1,680 @@
+// SPDX-License-Identifier: Apache-2.0
+// cpu/overlap_save: blocks of x̃ that overlap by the filter's reach, each convolved by a transform (fft.hpp).
+//
+// A block is loaded row by row, or piece by piece of a row, with its border; the first pass reads samples where they
+// lie if nothing has to be done to them. It is scaled by a power of two, so that its largest sample is from 1 to below
+// 2, and data of any size neither overflow nor vanish. What is not finite is left out, and the outputs that see it are
+// marked afterwards: where a sample lies under a tap that is not zero, in rectangles of such taps.
+//
+// Which outputs a block makes, and from what, depends on the problem alone: threads change no bit.
+
+#include "overlap_save.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cmath>
+#include <convgpu/detail/arithmetic.hpp>
+#include <convgpu/detail/separable.hpp>
+#include <convgpu/error.hpp>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "algorithms.hpp"
+#include "fft_error.hpp"
+#include "overlap_save_marks.hpp"
+#include "parallel.hpp"
+#include "rows.hpp"
+#include "simd.hpp"
+#include "stores.hpp"
+
+namespace convgpu::cpu {
+namespace {
+
+using namespace detail;  // numbers: what both backends compute with
+
+/// A signal in a column is one in a row: for what follows, rows and columns are exchanged.
+bool is_column(const normal_form& form) {
+  return form.col.in == 1 && form.col.taps == 1 && form.col.out == 1;
+}
+normal_form oriented(normal_form form) {
+  if (is_column(form)) std::swap(form.row, form.col);
+  return form;
+}
+strides oriented(strides step, bool swapped) {
+  if (swapped) std::swap(step.row, step.col);
+  return step;
+}
+
+bool is_real(dtype t) {
+  return !is_complex(t);
+}
+/// Real samples and taps go two to a point.
+int samples_per_point(const types& t) {
+  return is_real(t.in) && is_real(t.filter) ? 2 : 1;
+}
+
+template <class T>
+const simd::fft<T>& passes() {
+  if constexpr (std::is_same_v<T, float>) return simd::best().f32_fft;
+  else return simd::best().f64_fft;
+}
+int lanes_for(const types& t) {
+  return sums_in_f64(t) ? passes<double>().lanes : passes<float>().lanes;
+}
+
+/// Samples of a block: rows of it, and of each.
+extent samples_of(fft_size points, int per_point) {
+  if (points.rows == 1) return {1, points.cols * per_point};
+  return {points.rows * per_point, points.cols};
+}
+
+/// Σ|h| and the root of Σ|h|².
+struct filter_norms {
+  long double one = 0;
+  long double two = 0;
+};
+filter_norms norms_of(const tap_values& values) {
+  filter_norms n;
+  std::visit(
+      [&](const auto& taps) {
+        long double largest = 0;
+        for (const auto& tap : taps)
+          largest = std::fmax(
+              largest, std::abs(number<std::complex<long double>>(std::complex<long double>(tap))));
+        if (largest == 0) return;
+        for (const auto& tap : taps) {
+          const long double size = std::abs(std::complex<long double>(tap)) / largest;
+          n.one += size;
+          n.two += size * size;
+        }
+        n.one *= largest;
+        n.two = std::sqrt(n.two) * largest;
+      },
+      values);
+  return n;
+}
+
+/// Rates of an instruction set, told by the lanes of its vectors of f32: measured on one core of a Zen 4 at 3.7 GHz.
+struct rates {
+  int lanes;
+  /// Nanoseconds for a point of a transform there and back, from 2^6 points on. Beyond the last one, what leaves
+  /// the second-level cache costs more and more.
+  std::array<float, 15> f32_point;
+  std::array<float, 15> f64_point;
+  /// Products of direct summation in a nanosecond.
+  float f32_products;
+  float f64_products;
+};
+constexpr rates measured[] = {{.lanes = 4,
+                               .f32_point = {2.7F, 2.8F, 2.8F, 3.1F, 3.4F, 3.6F, 3.8F, 4.0F, 4.1F,
+                                             4.5F, 4.8F, 5.1F, 5.4F, 5.8F, 6.4F},
+                               .f64_point = {6.0F, 6.4F, 6.4F, 6.8F, 7.2F, 7.6F, 8.0F, 8.4F, 8.8F,
+                                             9.2F, 9.6F, 10.F, 11.F, 12.F, 14.F},
+                               .f32_products = 15,
+                               .f64_products = 7},
+                              {.lanes = 8,
+                               .f32_point = {1.2F, 1.2F, 1.3F, 1.4F, 1.5F, 1.6F, 1.8F, 1.9F, 2.1F,
+                                             2.1F, 2.3F, 2.4F, 2.6F, 3.2F, 4.2F},
+                               .f64_point = {2.9F, 3.1F, 3.1F, 3.3F, 3.8F, 4.0F, 4.2F, 4.3F, 4.4F,
+                                             4.5F, 4.9F, 5.9F, 7.5F, 9.0F, 11.F},
+                               .f32_products = 45,
+                               .f64_products = 22},
+                              {.lanes = 16,
+                               .f32_point = {1.3F, 1.3F, 1.3F, 1.3F, 1.3F, 1.5F, 1.6F, 1.8F, 1.8F,
+                                             2.0F, 2.1F, 2.2F, 2.7F, 3.2F, 4.2F},
+                               .f64_point = {2.2F, 2.3F, 2.5F, 2.3F, 2.7F, 3.0F, 3.4F, 3.4F, 3.8F,
+                                             4.1F, 4.4F, 5.6F, 7.0F, 8.0F, 9.0F},
+                               .f32_products = 52,
+                               .f64_products = 26}};
+const rates& rates_here() {
+  const auto same = std::find_if(std::begin(measured), std::end(measured),
+                                 [](const rates& r) { return r.lanes == passes<float>().lanes; });
+  return same == std::end(measured) ? measured[0] : *same;
+}
+
+/// Loading, looking for the largest sample, and storing.
+constexpr double ns_of_a_sample = 0.15;
+constexpr double ns_of_a_block = 150;
+
+double block_seconds(fft_size size, int per_point, bool wide) {
+  const auto& ns = wide ? rates_here().f64_point : rates_here().f32_point;
+  const int log2 = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(size.points()))) - 1;
+  const double each = static_cast<double>(
+      ns[static_cast<std::size_t>(std::clamp(log2 - 6, 0, static_cast<int>(ns.size()) - 1))]);
+  const auto points = static_cast<double>(size.points());
+  return 1e-9 * (points * (each + ns_of_a_sample * per_point * (wide ? 2 : 1)) + ns_of_a_block);
+}
+
+/// Points of a block at most: a workspace of some tens of megabytes for each thread.
+constexpr std::int64_t most_points = std::int64_t{1} << 22;
+
+/// Roundings of a sum, for each of its products, and the unit they are counted in.
+double roundings(const request& r) {
+  return is_complex(r.form.types.filter) ? 2 : 1;
+}
+double roundoff(const types& t) {
+  return sums_in_f64(t) ? 0x1p-53 : 0x1p-24;
+}
+
+template <class T, class Sample, bool Complex, class Result>
+class overlap_save final : public detail::runnable {
+  static constexpr int per_point = Complex ? 1 : 2;
+  using result = Result;
+
+ public:
+  template <class Tap>
+  overlap_save(const detail::request& r, const std::vector<Tap>& taps,
+               const overlap_save_blocks& blocks)
+      : form_(oriented(r.form)),
+        swapped_(is_column(r.form)),
+        blocks_(blocks),
+        samples_(samples_of(blocks.points, per_point)),
+        transform_(passes<T>(), blocks.points),
+        load_(row_ring<Sample>::loader_for(form_.types.in)),
+        store_(form_.types.out, form_.overflow),
+        executor_(r.how.executor),
+        rectangles_(rectangles_of(taps, form_.row, form_.col)) {
+    chunk_ = blocks.points.rows == 1 ? std::min(blocks.points.cols / 4, longest_chunk)
+                                     : blocks.points.cols;
+    down_ = (form_.row.out - 1) / blocks.rows + 1;
+    across_ = (form_.col.out - 1) / blocks.cols + 1;
+    make_spectrum(r, taps);
+    cut_lanes(r);
+  }
+
+  [[nodiscard]] std::string parameters() const override {
+    const auto by = [](std::int64_t rows, std::int64_t cols) {
+      return (rows == 1 ? "" : std::to_string(rows) + " x ") + std::to_string(cols);
+    };
+    return simd::best().name + std::string(", blocks of ") + by(samples_.rows, samples_.cols) +
+           " samples for " + by(blocks_.rows, blocks_.cols) + " outputs, error at most " +
+           short_text(blocks_.error) + ", " + std::to_string(lanes_) +
+           (lanes_ == 1 ? " thread" : " threads");
+  }
+  [[nodiscard]] bool exact_on_integers() const noexcept override {
+    return std::is_same_v<result, std::int64_t>;
+  }
+  [[nodiscard]] std::size_t workspace_bytes() const noexcept override {
+    return lane_bytes() * static_cast<std::size_t>(lanes_) + alignment - 1;
+  }
+
+  void run(const any_const_view& in, const any_view& out, stream,
+           std::span<std::byte> workspace) const override {
+    std::byte* const memory = aligned(workspace.data());
+    std::atomic<std::int64_t> next = 0;
+    const auto lane = [&](std::int64_t index) {
+      const scratch own(*this, memory + static_cast<std::size_t>(index) * lane_bytes());
+      for (std::int64_t b = next++; b < blocks_.count; b = next++) compute(b, own, in, out);
+    };
+    // By reference, so that the std::function allocates nothing.
+    parallel_for(lanes_, executor_, std::ref(lane));
+    if (next < blocks_.count)
+      throw invalid_problem(
+          "options.executor: returned before it had called any task; allowed: one that calls each "
+          "once");
+  }
+
+ private:
+  static constexpr std::int64_t longest_chunk = 512;
+  /// Work below so many points is done before a second thread has woken up.
+  static constexpr double points_worth_a_thread = 1 << 15;
+  static constexpr std::size_t most_workspace = std::size_t{1} << 30;
+
+  /// What a thread computes with.
+  struct scratch {
+    T* z;             // the block's points
+    Sample* samples;  // a piece each of the eight parts of a block
+    T* parts;         // the same, real and imaginary parts
+    Result* results;  // a piece of a row
+
+    scratch(const overlap_save& o, std::byte* memory) {
+      const auto take = [&](std::size_t bytes) {
+        return std::exchange(memory, memory + aligned(bytes));
+      };
+      z = reinterpret_cast<T*>(take(o.block_bytes()));
+      samples = reinterpret_cast<Sample*>(take(o.pieces_bytes(sizeof(Sample))));
+      parts = reinterpret_cast<T*>(take(o.pieces_bytes(sizeof(T))));
+      results = reinterpret_cast<Result*>(take(o.pieces_bytes(sizeof(Result)) / 8));
+    }
+  };
+  [[nodiscard]] std::size_t pieces_bytes(std::size_t element) const noexcept {
+    return 8 * static_cast<std::size_t>(chunk_) * element;
+  }
+  [[nodiscard]] std::size_t block_bytes() const noexcept {
+    return std::max(static_cast<std::size_t>(transform_.numbers()) * sizeof(T),
+                    spoilt_outputs::bytes(blocks_.rows, blocks_.cols));
+  }
+  [[nodiscard]] std::size_t lane_bytes() const noexcept {
+    return aligned(block_bytes()) + aligned(pieces_bytes(sizeof(Sample))) +
+           aligned(pieces_bytes(sizeof(T))) + aligned(pieces_bytes(sizeof(Result)) / 8);
+  }
+
+  void cut_lanes(const detail::request& r) {
+    std::int64_t threads = r.how.max_threads > 0 ? r.how.max_threads : hardware_threads();
+    if (!executor_) threads = std::min<std::int64_t>(threads, hardware_threads());
+    const double worth = static_cast<double>(blocks_.count) *
+                         static_cast<double>(blocks_.points.points()) / points_worth_a_thread;
+    const auto room = static_cast<std::int64_t>(most_workspace / lane_bytes());
+    lanes_ = std::clamp<std::int64_t>(
+        std::min({threads, blocks_.count, static_cast<std::int64_t>(std::min(worth, 1e9)), room}),
+        1, threads);
+    if (lanes_ > 1 && !executor_) start_workers();  // now, so that no run has to
+  }
+
+  template <class Tap>
+  void make_spectrum(const detail::request& r, const std::vector<Tap>& taps) {
+    using wide = wider_than<T>;
+    const long double norm = norms_of(r.filter.values).one;
+    filter_exponent_ = norm == 0 ? 0 : std::ilogb(norm);
+    const fft_size size = transform_.size();
+    std::vector<std::complex<wide>> points(static_cast<std::size_t>(size.points()));
+    for (std::int64_t k = 0; k < form_.row.taps; ++k)
+      for (std::int64_t l = 0; l < form_.col.taps; ++l) {
+        const Tap tap = taps[static_cast<std::size_t>(k * form_.col.taps + l)];
+        const auto scaled = [&](auto value) {
+          return static_cast<wide>(std::scalbn(static_cast<long double>(value), -filter_exponent_));
+        };
+        std::int64_t row = k * form_.row.dilation;
+        std::int64_t col = l * form_.col.dilation;
+        // The second half of the samples is the imaginary part.
+        const bool second = !Complex && (size.rows == 1 ? col >= size.cols : row >= size.rows);
+        if (second) (size.rows == 1 ? col : row) -= size.rows == 1 ? size.cols : size.rows;
+        auto& point = points[static_cast<std::size_t>(row * size.cols + col)];
+        if constexpr (is_complex_type<Tap>) point = {scaled(tap.real()), scaled(tap.imag())};
+        else if (second) point.imag(scaled(tap));
+        else point.real(scaled(tap));
+      }
+    spectrum_ = transform_.spectrum_of(std::move(points));
+  }
+
+  /// Where the samples of a block come from.
+  struct source {
+    const std::byte* plane;
+    strides step;
+    std::int64_t row;  // of x̃, the block's first
+    std::int64_t col;
+    std::int64_t rows;  // that outputs see; zeros are beyond
+    std::int64_t cols;
+    bool in_place;
+    bool clean;  // without what is not finite
+  };
+
+  static bool is_bad(Sample x) {
+    if constexpr (is_complex_type<Sample>)
+      return !std::isfinite(x.real()) || !std::isfinite(x.imag());
+    else return !std::isfinite(x);
+  }
+
+  /// `count` samples of the block, in place or loaded into `to`.
+  const Sample* samples(const source& s, std::int64_t row, std::int64_t col, std::int64_t count,
+                        Sample* to) const {
+    const std::int64_t there = row < s.rows ? std::clamp<std::int64_t>(s.cols - col, 0, count) : 0;
+    std::fill(to + there, to + count, Sample{});
+    if (there == 0) return to;
+    const std::int64_t from = border_index(form_.border.kind(), s.row + row, form_.row.in);
+    const std::int64_t first = s.col + col;
+    if (from < 0) {  // a row that is all outside looks like any row beyond its ends
+      load_(to, nullptr, 0, -there, there, form_);
+    } else {
+      const std::byte* const data =
+          s.plane + from * s.step.row * static_cast<std::int64_t>(size_of(form_.types.in));
+      if (s.in_place && !s.clean && there == count && first >= 0 && first + count <= form_.col.in)
+        return reinterpret_cast<const Sample*>(data) + first;
+      load_(to, data, s.step.col, first, there, form_);
+    }
+    if (s.clean)
+      for (std::int64_t j = 0; j < there; ++j)
+        if (is_bad(to[j])) to[j] = Sample{};
+    return to;
+  }
+
+  /// f(row, first column, samples, count) for all samples that outputs see.
+  template <class F>
+  void for_each_piece(const source& s, Sample* memory, const F& f) const {
+    const bool whole = s.in_place && !s.clean && s.col >= 0 && s.col + s.cols <= form_.col.in;
+    for (std::int64_t row = 0; row < s.rows; ++row) {
+      const bool inside = s.row + row >= 0 && s.row + row < form_.row.in;
+      const std::int64_t piece = whole && inside ? s.cols : 8 * chunk_;
+      for (std::int64_t col = 0; col < s.cols; col += piece) {
+        const std::int64_t count = std::min(piece, s.cols - col);
+        f(row, col, samples(s, row, col, count, memory), count);
+      }
+    }
+  }
+  [[nodiscard]] T largest(const source& s, const scratch& own) const {
+    T most{};
+    for_each_piece(s, own.samples, [&](auto, auto, const Sample* x, std::int64_t count) {
+      constexpr auto parts = static_cast<std::int64_t>(sizeof(Sample) / sizeof(T));
+      most = std::max(most, passes<T>().magnitude(reinterpret_cast<const T*>(x), count * parts));
+    });
+    return most;
+  }
+
+  /// Where part `i` of eight (real parts of four quarters, then imaginary ones) of a block is at this piece of it.
+  struct place {
+    std::int64_t row;
+    std::int64_t col;
+  };
+  [[nodiscard]] place place_of(int i, std::int64_t piece) const noexcept {
+    const fft_size size = transform_.size();
+    const std::int64_t quarter = i % 4;
+    const std::int64_t half = Complex ? 0 : i / 4;
+    if (size.rows == 1) return {0, half * size.cols + quarter * (size.cols / 4) + piece * chunk_};
+    return {half * size.rows + quarter * (size.rows / 4) + piece, 0};
+  }
+  [[nodiscard]] std::int64_t pieces() const noexcept {
+    return transform_.size().points() / 4 / chunk_;
+  }
+  [[nodiscard]] std::int64_t vectors() const noexcept { return chunk_ / passes<T>().lanes; }
+
+  void compute(std::int64_t index, const scratch& own, const any_const_view& in,
+               const any_view& out) const {
+    const detail::range rows = outputs(index / across_ % down_, blocks_.rows, form_.row.out);
+    const detail::range cols = outputs(index % across_, blocks_.cols, form_.col.out);
+    const std::int64_t plane = index / across_ / down_;
+    source s{.plane = static_cast<const std::byte*>(in.data()) +
+                      plane * in.step().plane * static_cast<std::int64_t>(size_of(form_.types.in)),
+             .step = oriented(in.step(), swapped_),
+             .row = form_.row.at(rows.first, form_.row.taps - 1),
+             .col = form_.col.at(cols.first, form_.col.taps - 1),
+             .rows = rows.last - rows.first + form_.row.reach() - 1,
+             .cols = cols.last - cols.first + form_.col.reach() - 1,
+             .in_place = false,
+             .clean = false};
+    s.in_place = form_.types.in == dtype_of<Sample> && s.step.col == 1;
+    T most = largest(s, own);
+    if (!std::isfinite(most)) {
+      s.clean = true;
+      most = largest(s, own);
+    }
+    const scales scale = scales_for(most);
+    load(s, own, scale.in);
+    transform_.multiply(own.z, spectrum_.data());
+    const target t{
+        .data = static_cast<std::byte*>(out.data()) +
+                plane * out.step().plane * static_cast<std::int64_t>(size_of(form_.types.out)),
+        .step = oriented(out.step(), swapped_),
+        .rows = rows,
+        .cols = cols};
+    store(t, own, scale.out);
+    if (s.clean) spoil(s, t, own);
+  }
+  static detail::range outputs(std::int64_t block, std::int64_t size, std::int64_t all) noexcept {
+    return {block * size, std::min((block + 1) * size, all)};
+  }
+
+  /// Powers of two: what samples are multiplied by, and what results are.
+  struct scales {
+    T in;
+    T out;
+  };
+  [[nodiscard]] scales scales_for(T most) const {
+    // With these limits neither a scale nor its product with a twiddle is denormal, and transforms are far from
+    // overflowing.
+    constexpr int limit = std::is_same_v<T, float> ? 100 : 900;
+    constexpr int room = std::is_same_v<T, float> ? 40 : 400;
+    const int exponent = most == T{} ? 0 : std::clamp(std::ilogb(most), -limit, limit);
+    int back = exponent + filter_exponent_;
+    // Results may be in range where their scale is not.
+    const int shift = back > limit    ? std::min(back - limit, room)
+                      : back < -limit ? std::max(back + limit, -room)
+                                      : 0;
+    back = std::clamp(back - shift, std::numeric_limits<T>::min_exponent - 30,
+                      std::numeric_limits<T>::max_exponent - 1);
+    return {std::scalbn(T{1}, shift - exponent), std::scalbn(T{1}, back)};
+  }
+
+  void load(const source& s, const scratch& own, T scale) const {
+    for (std::int64_t piece = 0; piece < pieces(); ++piece) {
+      const T* from[8];
+      for (int i = 0; i < (Complex ? 4 : 8); ++i) {
+        const place at = place_of(i, piece);
+        const Sample* const x = samples(s, at.row, at.col, chunk_, own.samples + i * chunk_);
+        if constexpr (!Complex) {
+          from[i] = x;
+        } else {
+          T* const re = own.parts + i * chunk_;
+          T* const im = own.parts + (4 + i) * chunk_;
+          for (std::int64_t j = 0; j < chunk_; ++j) {
+            if constexpr (is_complex_type<Sample>) {
+              re[j] = x[j].real();
+              im[j] = x[j].imag();
+            } else {
+              re[j] = x[j];
+              im[j] = T{};
+            }
+          }
+          from[i] = re;
+          from[4 + i] = im;
+        }
+      }
+      transform_.load(from, own.z, piece * vectors(), vectors(), scale);
+    }
+  }
+
+  /// Where the outputs of a block go.
+  struct target {
+    std::byte* data;
+    strides step;
+    detail::range rows;
+    detail::range cols;
+
+    [[nodiscard]] std::byte* at(std::int64_t row, std::int64_t col, dtype type) const noexcept {
+      return data + (row * step.row + col * step.col) * static_cast<std::int64_t>(size_of(type));
+    }
+  };
+
+  void store(const target& t, const scratch& own, T scale) const {
+    for (std::int64_t piece = 0; piece < pieces(); ++piece) {
+      T* to[8];
+      for (int i = 0; i < 8; ++i) to[i] = own.parts + i * chunk_;
+      transform_.store(own.z, to, piece * vectors(), vectors(), scale);
+      for (int i = 0; i < (Complex ? 4 : 8); ++i) {
+        const place at = place_of(i, piece);
+        // The first outputs lie where the filter's reach ends.
+        const std::int64_t row = t.rows.first + at.row - (form_.row.reach() - 1);
+        const std::int64_t col = t.cols.first + at.col - (form_.col.reach() - 1);
+        const std::int64_t first = std::max(t.cols.first, col);
+        const std::int64_t last = std::min(t.cols.last, col + chunk_);
+        if (row < t.rows.first || row >= t.rows.last || first >= last) continue;
+        finish(to[i] + (first - col), to[i] + 4 * chunk_ + (first - col), last - first,
+               t.at(row, first, form_.types.out), t.step.col, own.results);
+      }
+    }
+  }
+
+  /// Real parts, and with complex points imaginary parts, as elements of the output.
+  void finish(const T* re, [[maybe_unused]] const T* im, std::int64_t count, std::byte* to,
+              std::int64_t step, [[maybe_unused]] Result* results) const {
+    const auto put = [&](const Result* from) {
+      if (step == 1 && form_.types.out == dtype_of<Result>)
+        std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(Result));
+      else store_(from, count, to, step);
+    };
+    if constexpr (Complex) {
+      for (std::int64_t j = 0; j < count; ++j) results[j] = {re[j], im[j]};
+      put(results);
+    } else if constexpr (std::is_same_v<Result, T>) {
+      put(re);
+    } else {
+      for (std::int64_t j = 0; j < count; ++j)
+        results[j] = static_cast<std::int64_t>(std::nearbyint(re[j]));
+      put(results);
+    }
+  }
+
+  void spoil(source s, const target& t, const scratch& own) const {
+    if constexpr (std::is_same_v<Result, std::int64_t>) return;
+    else {
+      spoilt_outputs spoilt(own.z, t.rows.last - t.rows.first, t.cols.last - t.cols.first);
+      s.clean = false;
+      for_each_piece(s, own.samples, [&](auto row, auto col, const Sample* x, std::int64_t count) {
+        for (std::int64_t j = 0; j < count; ++j) {
+          if (!is_bad(x[j])) continue;
+          const std::int64_t first = j;
+          while (j + 1 < count && is_bad(x[j + 1])) ++j;
+          spoilt.mark(rectangles_, row, col + first, col + j, form_.row.reach(), form_.col.reach());
+        }
+      });
+      constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+      Result bad;
+      if constexpr (Complex) bad = {nan, nan};
+      else bad = nan;
+      spoilt.for_each([&](std::int64_t row, std::int64_t col) {
+        store_(&bad, 1, t.at(t.rows.first + row, t.cols.first + col, form_.types.out), 1);
+      });
+    }
+  }
+
+  normal_form form_;
+  bool swapped_;
+  overlap_save_blocks blocks_;
+  extent samples_;  // of a block
+  fft<T> transform_;
+  typename row_ring<Sample>::loader load_;
+  row_store<Result> store_;
+  executor executor_;
+  std::vector<tap_rectangle> rectangles_;
+  aligned_array<T> spectrum_;
+  int filter_exponent_ = 0;  // taps have been divided by this power of two
+  std::int64_t chunk_ = 1;   // samples of a row that go through the first pass at once
+  std::int64_t down_ = 1;    // blocks
+  std::int64_t across_ = 1;
+  std::int64_t lanes_ = 1;
+};
+
+using made = std::unique_ptr<const detail::runnable>;
+
+template <class T, class Tap>
+made make_float(const detail::request& r, const std::vector<Tap>& taps,
+                const overlap_save_blocks& blocks) {
+  using complex = std::complex<T>;
+  if (is_complex(r.form.types.in))
+    return std::make_unique<overlap_save<T, complex, true, complex>>(r, taps, blocks);
+  if constexpr (is_complex_type<Tap>)
+    return std::make_unique<overlap_save<T, T, true, complex>>(r, taps, blocks);
+  else return std::make_unique<overlap_save<T, T, false, T>>(r, taps, blocks);
+}
+
+/// One magnitude more than any sample of the type has.
+double largest_sample(dtype in) {
+  const bool is_unsigned = in == dtype::u8 || in == dtype::u16;
+  return std::exp2(static_cast<double>(8 * size_of(in)) - (is_unsigned ? 0 : 1));
+}
+
+/// Predicted for one thread: direct summation, or passes where the filter is a column times a row.
+double summation_seconds(const detail::request& r) {
+  const types& t = r.form.types;
+  const rates& here = rates_here();
+  double products = static_cast<double>(r.filter.facts.nonzeros);
+  if (const auto& factors = r.filter.facts.factors; factors && cpu::refuse_separable(r).empty()) {
+    // Passes wait for memory, too.
+    constexpr double passes_at_least = 12;
+    products = std::min(products, passes_at_least + static_cast<double>(factors->column_nonzeros +
+                                                                        factors->row_nonzeros));
+  }
+  const bool narrow = is_integer(t.in) && size_of(t.in) <= 2;
+  double rate = static_cast<double>(sums_in_f64(t) ? here.f64_products : here.f32_products);
+  if (is_integer(t.filter)) rate = static_cast<double>(here.f32_products) * (narrow ? 2 : 0.2);
+  else if (is_integer(t.in) && size_of(t.in) == 1) rate = static_cast<double>(here.f32_products);
+  const double parts = (is_complex(t.in) ? 2 : 1) * (is_complex(t.filter) ? 2 : 1);
+  return 1e-9 * products * parts / rate * static_cast<double>(r.form.row.out) *
+         static_cast<double>(r.form.col.out) * static_cast<double>(r.form.planes);
+}
+
+}  // namespace
+
+double allowed_transform_error(const detail::request& r) {
+  if (is_integer(r.form.types.filter)) {
+    // Rounding gives the integer that it is.
+    const auto largest =
+        static_cast<double>(norms_of(r.filter.values).one) * largest_sample(r.form.types.in);
+    return largest < 0x1p52 ? 0.49 / std::max(largest, 1.0) : 0;
+  }
+  if (r.how.tolerance) return *r.how.tolerance;
+  return 4 * static_cast<double>(r.filter.facts.nonzeros) * roundings(r) * roundoff(r.form.types);
+}
+
+std::optional<overlap_save_blocks> overlap_save_blocks_for(const detail::request& r,
+                                                           double allowed_error) {
+  const normal_form form = oriented(r.form);
+  const int lanes = lanes_for(form.types);
+  const int per_point = samples_per_point(form.types);
+  const filter_norms norms = norms_of(r.filter.values);
+  const double ratio = norms.one == 0 ? 1 : static_cast<double>(norms.two / norms.one);
+  const bool in_rows = form.row.taps == 1;  // each row is a signal of its own
+  std::optional<overlap_save_blocks> best;
+  const auto consider = [&](fft_size size) {
+    if (!is_fft_size(size, lanes)) return;
+    const extent samples = samples_of(size, per_point);
+    if (samples.rows < form.row.reach() || samples.cols < form.col.reach()) return;
+    overlap_save_blocks b{.points = size};
+    b.rows = std::min(samples.rows - form.row.reach() + 1, form.row.out);
+    b.cols = std::min(samples.cols - form.col.reach() + 1, form.col.out);
+    b.count = form.planes * ((form.row.out - 1) / b.rows + 1) * ((form.col.out - 1) / b.cols + 1);
+    b.error = fft_error(size, lanes, ratio, roundoff(form.types), per_point);
+    if (b.error > allowed_error) return;
+    b.seconds =
+        static_cast<double>(b.count) * block_seconds(size, per_point, sums_in_f64(form.types));
+    if (!best || b.seconds < best->seconds) best = b;
+  };
+  for (std::int64_t cols = 1; cols <= most_points; cols *= 2)
+    if (in_rows) consider({1, cols});
+    else
+      for (std::int64_t rows = 4; rows * cols <= most_points; rows *= 2) consider({rows, cols});
+  return best;
+}
+
+std::string refuse_overlap_save(const detail::request& r) {
+  const normal_form& form = r.form;
+  if (form.row.stride != 1 || form.col.stride != 1)
+    return "its stride is not 1: most of what a transform computes would be thrown away";
+  const std::int64_t reach = std::max(form.row.reach(), form.col.reach());
+  if (reach > most_points || form.row.reach() > most_points / form.col.reach())
+    return "its taps reach over " + std::to_string(form.row.reach()) + " x " +
+           std::to_string(form.col.reach()) + " samples, too many for a block";
+  const double allowed = allowed_transform_error(r);
+  if (overlap_save_blocks_for(r, allowed)) return {};
+  const auto any = overlap_save_blocks_for(r, std::numeric_limits<double>::infinity());
+  if (!any) return "no block that its taps fit into is small enough";
+  if (is_integer(form.types.filter))
+    return "rounding its sums to integers might not be exact: their error may reach " +
+           short_text(any->error) + " of the largest, allowed: " + short_text(allowed);
+  return "its error may reach " + short_text(any->error) + ", " +
+         (r.how.tolerance ? "more than options.tolerance"
+                          : "four times that of direct summation " + short_text(allowed) +
+                                "; options.tolerance may allow it");
+}
+
+std::string drawback_of_overlap_save(const detail::request& r) {
+  const auto blocks = overlap_save_blocks_for(r, allowed_transform_error(r));
+  if (!blocks) return "refused";
+  const double summed = summation_seconds(r);
+  if (blocks->seconds < summed) return {};
+  return "summation is predicted to take " + short_text(summed) + " s on one thread, this " +
+         short_text(blocks->seconds) + " s";
+}
+
+std::unique_ptr<const detail::runnable> make_overlap_save(const detail::request& r) {
+  const overlap_save_blocks blocks = overlap_save_blocks_for(r, allowed_transform_error(r)).value();
+  return std::visit(
+      [&]<class Tap>(const std::vector<Tap>& taps) -> made {
+        if constexpr (std::is_same_v<Tap, std::int32_t>)
+          return std::make_unique<overlap_save<double, double, false, std::int64_t>>(r, taps,
+                                                                                     blocks);
+        else
+          return sums_in_f64(r.form.types) ? make_float<double>(r, taps, blocks)
+                                           : make_float<float>(r, taps, blocks);
+      },
+      r.filter.values);
+}
+
+}  // namespace convgpu::cpu

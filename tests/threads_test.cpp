@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <functional>
 #include <latch>
 #include <string>
@@ -34,17 +35,27 @@ void at_once(const std::function<void(int)>& f) {
     });
 }
 
+/// What an algorithm that transforms is allowed, as a fraction of the result; others are exact.
+double error_of(const std::string& algorithm) {
+  return algorithm.ends_with("/overlap_save") ? 1e-4 : 0;
+}
+
 /// Ones, filtered with nine times `tap`.
 bool is_right(const plan& made, float tap, std::vector<std::byte> workspace = {}) {
   const floats x(static_cast<std::size_t>(size.count()), 1.0F);
   floats y(x.size());
   made.run(x, y, {}, workspace);
-  return std::all_of(y.begin(), y.end(), [tap](float v) { return v == 9 * tap; });
+  const double allowed = error_of(made.describe().algorithm) * 9 * static_cast<double>(tap);
+  return std::all_of(y.begin(), y.end(), [&](float v) {
+    return std::abs(static_cast<double>(v - 9 * tap)) <= allowed;
+  });
 }
 
 class threads : public testing::TestWithParam<std::string> {
  protected:
-  threads() : how_{.algorithm = GetParam(), .max_threads = 3} {}
+  threads() : how_{.algorithm = GetParam(), .max_threads = 3} {
+    if (const double error = error_of(GetParam()); error > 0) how_.tolerance = error;
+  }
 
   options how_;
 };

@@ -188,7 +188,7 @@ TEST_P(cpu_tiles, do_not_depend_on_threads) {
     const buffer in = c.make_input();
     const buffer taps = c.make_filter();
     const auto with = [&](int threads, const executor& runs) {
-      options how = this->how().forced();
+      options how = this->how().allowed_errors(type()).forced();
       how.max_threads = threads;
       how.executor = runs;
       return apply(c.problem, in, taps, how).values();

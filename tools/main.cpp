@@ -126,9 +126,9 @@ void filter_files(const arguments& a, operation op) {
 
 // --- verify ---------------------------------------------------------------------------------------------
 
-/// What direct summation in the problem's own type may be off by: a rounding for each product and sum, on
-/// what ‖h‖₁·max|x| can come to, and half a step of the output's type.
-double allowed_difference(const prepared& p) {
+/// What an algorithm may be off by: four roundings in the problem's own type for each product and sum, or the tolerance
+/// asked for, on what ‖h‖₁·max|x| can come to, and half a step of the output's type.
+double allowed_difference(const prepared& p, const options& how) {
   if (is_integer(p.problem.types.in) && is_integer(p.problem.types.filter) &&
       is_integer(p.problem.types.out))
     return 0.0;
@@ -151,7 +151,9 @@ double allowed_difference(const prepared& p) {
                         : out == dtype::f32 || out == dtype::cf32 ? 0x1p-24
                                                                   : 0x1p-53;
   const double step = is_integer(out) ? 1.0 : 0.0;  // a sum next to a tie may fall either way
-  return scale * ((static_cast<double>(p.problem.filter.count()) + 2) * sums * 2 + stored) + step;
+  const double roundings = (static_cast<double>(p.problem.filter.count()) + 2) *
+                           (is_complex(p.problem.types.filter) ? 8 : 4);
+  return scale * (std::max(roundings * sums, how.tolerance.value_or(0)) + stored) + step;
 }
 
 /// Every algorithm, or those of the device asked for, or the one asked for, against the reference.
@@ -166,7 +168,7 @@ bool verify(const arguments& a, operation op) {
   how.algorithm = "cpu/reference";
   how.device = device::cpu();
   const outcome reference = run(p, how);
-  const double allowed = allowed_difference(p);
+  const double allowed = allowed_difference(p, asked);
 
   bool agreed = true;
   std::cout << std::left << std::setw(20) << "algorithm" << std::right << std::setw(14)
@@ -212,7 +214,7 @@ void info() {
     std::cout << b.name << ": " << (b.unavailable.empty() ? "ready" : b.unavailable) << '\n';
     for (const string& device : b.devices) std::cout << "  device     " << device << '\n';
     for (const auto& algorithm : b.algorithms)
-      std::cout << "  algorithm  " << std::left << std::setw(16) << algorithm.name
+      std::cout << "  algorithm  " << std::left << std::setw(18) << algorithm.name
                 << algorithm.summary << '\n';
   }
 }

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+// cpu/overlap_save: where blocks begin and end, data of any size, samples that are not finite, the error that plans
+// promise, and what is refused.
+
+#include <gtest/gtest.h>
+#include <convgpu/convgpu.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "buffers.hpp"
+#include "oracle.hpp"
+#include "problems.hpp"
+
+namespace convgpu::test {
+namespace {
+
+const std::string name = "cpu/overlap_save";
+
+options asked(double tolerance) {
+  return {.algorithm = name, .tolerance = tolerance};
+}
+template <class T>
+constexpr double loose = std::is_same_v<T, float> ? 1e-4 : 1e-12;
+
+template <class T>
+std::vector<T> random(std::size_t count, unsigned seed) {
+  dice d(seed);
+  std::vector<T> v(count);
+  for (T& x : v) x = static_cast<T>(d.any_real());
+  return v;
+}
+
+/// Sums as they are defined, in long double, of a signal and its border of zeros, in `full`.
+template <class T>
+std::vector<real> summed(const std::vector<T>& x, const std::vector<T>& h) {
+  std::vector<real> y(x.size() + h.size() - 1);
+  for (std::size_t k = 0; k < h.size(); ++k)
+    if (h[k] != T{})
+      for (std::size_t i = 0; i < x.size(); ++i)
+        y[i + k] += static_cast<real>(h[k]) * static_cast<real>(x[i]);
+  return y;
+}
+template <class T>
+real norm1(const std::vector<T>& h) {
+  real sum = 0;
+  for (const T tap : h) sum += std::abs(static_cast<real>(tap));
+  return sum;
+}
+template <class T>
+real largest(const std::vector<T>& x) {
+  real most = 0;
+  for (const T v : x)
+    if (std::isfinite(v)) most = std::max(most, std::abs(static_cast<real>(v)));
+  return most;
+}
+/// The largest error, as a fraction of ‖h‖₁·max|x|.
+template <class T>
+real error_of(const std::vector<T>& y, const std::vector<real>& expected, real scale) {
+  real most = 0;
+  for (std::size_t i = 0; i < y.size(); ++i)
+    most = std::max(most, std::abs(static_cast<real>(y[i]) - expected[i]) / scale);
+  return most;
+}
+
+/// A number from the plan's parameters, behind these words.
+double told(const plan& p, const std::string& words) {
+  const std::string text = p.describe().parameters;
+  const std::size_t at = text.find(words);
+  return at == std::string::npos ? -1 : std::stod(text.substr(at + words.size()));
+}
+
+template <class T>
+class overlap_save : public testing::Test {};
+using floats = testing::Types<float, double>;
+TYPED_TEST_SUITE(overlap_save, floats);
+
+// Around multiples of the outputs that a block makes; one output, one block, some.
+TYPED_TEST(overlap_save, joins_blocks_where_they_meet) {
+  using T = TypeParam;
+  for (const std::size_t taps : {1u, 2u, 33u, 100u, 257u, 700u}) {
+    const std::vector<T> h = random<T>(taps, 1);
+    const plan any({.in = extent(20'000)}, h, asked(loose<T>));
+    const auto step = static_cast<std::size_t>(told(any, "samples for "));
+    ASSERT_GT(step, 0u);
+    for (const std::size_t blocks : {1u, 2u, 3u, 5u})
+      for (const int off : {-1, 0, 1}) {
+        const std::size_t outputs = std::max(blocks * step + static_cast<std::size_t>(off), taps);
+        const std::vector<T> x = random<T>(outputs - taps + 1, 2);
+        const real error =
+            error_of(convolve(x, h, {}, asked(loose<T>)), summed(x, h), norm1(h) * largest(x));
+        ASSERT_LE(error, loose<T> / 20) << taps << " taps, " << outputs << " outputs";
+      }
+  }
+}
+
+// Never more than the plan says; and what it says is at most what was allowed.
+TYPED_TEST(overlap_save, errs_less_than_it_says) {
+  using T = TypeParam;
+  dice d(5);
+  real closest = 0;
+  for (int i = 0; i < 300; ++i) {
+    const auto taps = static_cast<std::size_t>(d.between(1, 300));
+    const auto samples = static_cast<std::size_t>(d.between(1, 3000));
+    std::vector<T> x = random<T>(samples, static_cast<unsigned>(i));
+    std::vector<T> h = random<T>(taps, static_cast<unsigned>(1000 + i));
+    switch (i % 5) {
+      case 0: std::fill(x.begin(), x.end(), T{1}); break;
+      case 1: std::fill(h.begin(), h.end(), T{1}); break;
+      case 2:
+        for (std::size_t k = 1; k < taps; ++k) h[k] *= static_cast<T>(1e-3);
+        break;
+      case 3:
+        for (std::size_t j = 0; j < samples; ++j)
+          x[j] = static_cast<T>(std::cos(0.7 * static_cast<double>(j)));
+        for (std::size_t k = 0; k < taps; ++k)
+          h[k] = static_cast<T>(std::cos(0.7 * static_cast<double>(k)));
+        break;
+      default: break;
+    }
+    const plan made({.in = extent(samples)}, h, asked(loose<T>));
+    const double bound = told(made, "error at most ");
+    ASSERT_GT(bound, 0);
+    ASSERT_LE(bound, loose<T>);
+    std::vector<T> y(samples + taps - 1);
+    made.run(x, y);
+    const real error = error_of(y, summed(x, h), norm1(h) * largest(x));
+    // The result is rounded once more.
+    ASSERT_LE(error, bound + std::numeric_limits<T>::epsilon()) << i;
+    closest = std::max(closest, error / bound);
+  }
+  EXPECT_LT(closest, 0.1L) << "not as loose as documented";
+}
+
+// A block's scale is a power of two of its own: no bit depends on the data's size, to the ends of what a type holds.
+TYPED_TEST(overlap_save, takes_data_of_any_size) {
+  using T = TypeParam;
+  using limits = std::numeric_limits<T>;
+  const std::vector<T> x = random<T>(3000, 1);
+  const std::vector<T> h = random<T>(100, 2);
+  const std::vector<T> y = convolve(x, h, {}, asked(loose<T>));
+  const auto scaled = [](std::vector<T> v, int exponent) {
+    for (T& each : v) each = std::ldexp(each, exponent);
+    return v;
+  };
+  const int far = limits::max_exponent / 2 + 3;
+  for (const int of_x : {-far, 0, far})
+    for (const int of_h : {-far + 20, 0, far - 20})
+      if (std::abs(of_x + of_h) <= far) {
+        EXPECT_EQ(convolve(scaled(x, of_x), scaled(h, of_h), {}, asked(loose<T>)),
+                  scaled(y, of_x + of_h))
+            << of_x << ", " << of_h;
+      }
+
+  // At the very ends, within the error of numbers that small or large.
+  for (const int exponent :
+       {limits::min_exponent - 8, limits::min_exponent, limits::max_exponent - 5}) {
+    std::vector<T> end = scaled(x, exponent);
+    for (T& v : end) v = std::clamp(v, limits::lowest(), limits::max());
+    for (const int of_h : {-(exponent + 30), 0}) {
+      if (exponent > 0 && of_h == 0) continue;  // results would overflow
+      const std::vector<T> taps = scaled(h, of_h);
+      const std::vector<T> result = convolve(end, taps, {}, asked(loose<T>));
+      const real scale = norm1(taps) * largest(end);
+      const real smallest = limits::denorm_min();
+      const std::vector<real> expected = summed(end, taps);
+      for (std::size_t i = 0; i < result.size(); ++i)
+        ASSERT_LE(std::abs(static_cast<real>(result[i]) - expected[i]),
+                  loose<T> / 20 * scale + 4 * smallest)
+            << exponent << ", " << of_h << ", " << i;
+    }
+  }
+}
+
+// Blocks of very different size next to one another keep their own accuracy.
+TYPED_TEST(overlap_save, scales_blocks_one_by_one) {
+  using T = TypeParam;
+  const std::vector<T> h = random<T>(64, 2);
+  std::vector<T> x = random<T>(100'000, 1);
+  const int down = std::is_same_v<T, float> ? -100 : -900;
+  for (std::size_t i = 50'000; i < x.size(); ++i) x[i] = std::ldexp(x[i], down);
+  const std::vector<T> y = convolve(x, h, {}, asked(loose<T>));
+  const std::vector<T> part(x.begin() + 90'000, x.end());
+  const std::vector<real> expected = summed(part, h);
+  for (std::size_t i = 0; i < 9'000; ++i)
+    ASSERT_LE(std::abs(static_cast<real>(y[90'063 + i]) - expected[63 + i]),
+              loose<T> / 20 * norm1(h) * largest(part));
+}
+
+// The places are those of direct summation, and no other output changes by more than the error.
+TYPED_TEST(overlap_save, keeps_what_is_not_finite_in_its_place) {
+  using T = TypeParam;
+  constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+  constexpr T infinity = std::numeric_limits<T>::infinity();
+  dice d(9);
+  for (int i = 0; i < 60; ++i) {
+    const bool image = i % 2 == 0;
+    const extent in =
+        image ? extent(d.between(20, 120), d.between(20, 120)) : extent(d.between(500, 5000));
+    const extent taps =
+        image ? extent(d.between(1, 9), d.between(2, 9)) : extent(d.between(1, 150));
+    problem p{
+        .in = in,
+        .filter = taps,
+        .mode = d.pick({mode::full, mode::same, mode::valid}),
+        .border = border(d.pick({border_kind::zero, border_kind::mirror, border_kind::wrap}))};
+    if (d.one_in(4)) p.border = border::constant(NAN);
+    if (d.one_in(3)) p.dilation = {1, 2};
+    std::vector<T> x = random<T>(static_cast<std::size_t>(in.count()), static_cast<unsigned>(i));
+    std::vector<T> h =
+        random<T>(static_cast<std::size_t>(taps.count()), static_cast<unsigned>(100 + i));
+    for (T& tap : h)
+      if (d.one_in(3)) tap = T{};
+    const int bad = i % 7 == 0 ? 2000 : static_cast<int>(d.between(0, 6));
+    for (int b = 0; b < bad; ++b)
+      x[static_cast<std::size_t>(d.between(0, in.count() - 1))] =
+          d.pick({nan, infinity, -infinity});
+    const auto result = [&](const options& how) {
+      const plan made(p, h, how);
+      std::vector<T> y(static_cast<std::size_t>(made.output_extent().count()));
+      made.run(x, y);
+      return y;
+    };
+    const std::vector<T> expected = result({.algorithm = "cpu/direct"});
+    const std::vector<T> y = result(asked(loose<T>));
+    const auto allowed = static_cast<T>(loose<T> / 10 * static_cast<double>(norm1(h) * largest(x)));
+    for (std::size_t j = 0; j < y.size(); ++j) {
+      ASSERT_EQ(std::isfinite(y[j]), std::isfinite(expected[j])) << i << ", output " << j;
+      if (!std::isfinite(y[j])) continue;
+      ASSERT_NEAR(y[j], expected[j], allowed) << i << ", output " << j;
+    }
+  }
+}
+
+TYPED_TEST(overlap_save, makes_the_same_bits_on_any_number_of_threads) {
+  using T = TypeParam;
+  for (const auto& [in, taps] :
+       {std::pair(extent(200'000), extent(300)), std::pair(extent(400, 500), extent(20, 17))}) {
+    const std::vector<T> x = random<T>(static_cast<std::size_t>(in.count()), 1);
+    const std::vector<T> h = random<T>(static_cast<std::size_t>(taps.count()), 2);
+    const auto result = [&](int threads) {
+      options how = asked(loose<T>);
+      how.max_threads = threads;
+      how.executor = [](std::int64_t count, const std::function<void(std::int64_t)>& task) {
+        while (count-- > 0) task(count);
+      };
+      const plan made({.in = in, .filter = taps, .mode = mode::same}, h, how);
+      std::vector<T> y(x.size());
+      made.run(x, y);
+      return y;
+    };
+    const std::vector<T> expected = result(1);
+    for (const int threads : {2, 3, 8}) EXPECT_EQ(result(threads), expected) << threads;
+  }
+}
+
+TEST(overlap_save_plans, refuse_what_they_would_not_be_exact_enough_for) {
+  const std::vector<float> x(4000, 1.0F);
+  const auto refused = [&](const std::vector<float>& h, const problem& p, const options& how) {
+    try {
+      (void)convolve(x, h, p, how);
+      return std::string();
+    } catch (const unsupported& reason) {
+      return std::string(reason.what());
+    }
+  };
+  const std::vector<float> few{1, 2, 3};
+  const std::vector<float> many = random<float>(500, 1);
+  EXPECT_NE(refused(few, {}, {.algorithm = name}).find("four times that of direct summation"),
+            std::string::npos);
+  EXPECT_EQ(refused(many, {}, {.algorithm = name}), "");
+  EXPECT_NE(refused(many, {}, asked(0)).find("options.tolerance"), std::string::npos);
+  EXPECT_NE(refused(many, {}, asked(1e-7)).find("options.tolerance"), std::string::npos);
+  EXPECT_EQ(refused(few, {}, asked(1e-3)), "");
+  EXPECT_NE(refused(many, {.stride = {1, 2}}, {.algorithm = name}).find("stride"),
+            std::string::npos);
+  EXPECT_NE(refused(few, {.dilation = {1, 1 << 25}}, asked(1)).find("too many for a block"),
+            std::string::npos);
+}
+
+TEST(overlap_save_plans, are_exact_on_integers) {
+  dice d(3);
+  std::vector<std::uint16_t> x(20'000);
+  std::vector<std::int16_t> h(900);
+  for (auto& v : x) v = static_cast<std::uint16_t>(d.between(0, 65535));
+  for (auto& v : h) v = static_cast<std::int16_t>(d.between(-32768, 32767));
+  for (const auto policy : {overflow::saturate, overflow::wrap}) {
+    const auto sums = [&](const char* algorithm) {
+      return convolve<std::int64_t>(x, h, {.overflow = policy}, {.algorithm = algorithm});
+    };
+    EXPECT_EQ(sums("cpu/overlap_save"), sums("cpu/reference"));
+    const auto narrow = [&](const char* algorithm) {
+      return convolve<std::uint16_t>(x, h, {.overflow = policy}, {.algorithm = algorithm});
+    };
+    EXPECT_EQ(narrow("cpu/overlap_save"), narrow("cpu/reference"));
+  }
+  EXPECT_TRUE(plan({.in = extent(x.size()), .types = {.in = dtype::u16}}, h, {.algorithm = name})
+                  .describe()
+                  .exact_on_integers);
+  // Sums beyond 2^52 are none that a double tells apart.
+  const std::vector<std::int32_t> large(900, std::numeric_limits<std::int32_t>::max());
+  EXPECT_THROW((void)convolve(large, large, {}, {.algorithm = name}), unsupported);
+}
+
+// A signal in a column is one in a row.
+TEST(overlap_save_plans, take_columns_for_signals) {
+  const std::vector<float> x = random<float>(5000, 1);
+  const std::vector<float> h = random<float>(300, 2);
+  const std::vector<float> expected = convolve(x, h, {}, {.algorithm = name});
+  std::vector<float> y(expected.size());
+  const plan made({.in = {5000, 1}, .filter = {300, 1}}, h, {.algorithm = name});
+  made.run(view<const float>(x.data(), {5000, 1}), view<float>(y.data(), {5299, 1}));
+  EXPECT_EQ(y, expected);
+}
+
+}  // namespace
+}  // namespace convgpu::test

@@ -18,15 +18,34 @@
 namespace convgpu::cpu::simd {
 namespace {
 
-/// Four lanes at least, in two registers where one has fewer, so that there is one way to transpose.
+/// Two registers as one vector of four lanes: compilers take wider vectors than they have registers for apart into
+/// single numbers.
+template <class T>
+struct two_vectors {
+  vector<T> low;
+  vector<T> high;
+
+  friend CONVGPU_INLINE two_vectors operator+(two_vectors a, two_vectors b) {
+    return {a.low + b.low, a.high + b.high};
+  }
+  friend CONVGPU_INLINE two_vectors operator-(two_vectors a, two_vectors b) {
+    return {a.low - b.low, a.high - b.high};
+  }
+  friend CONVGPU_INLINE two_vectors operator*(two_vectors a, two_vectors b) {
+    return {a.low * b.low, a.high * b.high};
+  }
+  friend CONVGPU_INLINE two_vectors operator*(T a, two_vectors b) {
+    return {a * b.low, a * b.high};
+  }
+};
+
+/// Four lanes at least, so that there is one way to transpose.
 template <class T>
 struct fft_vector {
-  static constexpr int lanes =
-      CONVGPU_SIMD_BYTES / sizeof(T) < 4 ? 4 : CONVGPU_SIMD_BYTES / sizeof(T);
+  static constexpr bool is_one = simd::lanes<T> >= 4;
+  static constexpr int lanes = is_one ? simd::lanes<T> : 4;
   static constexpr int groups = lanes / 4;
-  typedef T type __attribute__((vector_size(lanes * sizeof(T))));
-  typedef T anywhere
-      __attribute__((vector_size(lanes * sizeof(T)), aligned(alignof(T)), may_alias));
+  using type = std::conditional_t<is_one, vector<T>, two_vectors<T>>;
 };
 
 template <class T>
@@ -38,11 +57,17 @@ struct complex_vector {
 
 template <class T>
 CONVGPU_INLINE typename fft_vector<T>::type fft_load(const T* from) {
-  return *reinterpret_cast<const typename fft_vector<T>::anywhere*>(from);
+  if constexpr (fft_vector<T>::is_one) return load(from);
+  else return {load(from), load(from + lanes<T>)};
 }
 template <class T>
 CONVGPU_INLINE void fft_store(T* to, typename fft_vector<T>::type v) {
-  *reinterpret_cast<typename fft_vector<T>::anywhere*>(to) = v;
+  if constexpr (fft_vector<T>::is_one) {
+    store(to, v);
+  } else {
+    store(to, v.low);
+    store(to + lanes<T>, v.high);
+  }
 }
 template <class T>
 CONVGPU_INLINE complex_vector<T> load_pair(const T* from) {
@@ -187,7 +212,23 @@ CONVGPU_INLINE void transpose_within(typename fft_vector<T>::type& a,
                                      typename fft_vector<T>::type& c,
                                      typename fft_vector<T>::type& d) {
   constexpr int n = fft_vector<T>::lanes;
-  if constexpr (sizeof(T) == 4) {
+  if constexpr (!fft_vector<T>::is_one) {
+    const auto exchanged = [](vector<T>& x, vector<T>& y) CONVGPU_INLINE_LAMBDA {
+      const vector<T> first = __builtin_shufflevector(x, y, 0, 2);
+      y = __builtin_shufflevector(x, y, 1, 3);
+      x = first;
+    };
+    exchanged(a.low, b.low);
+    exchanged(c.high, d.high);
+    exchanged(a.high, b.high);
+    exchanged(c.low, d.low);
+    const vector<T> first = a.high;
+    const vector<T> second = b.high;
+    a.high = c.low;
+    b.high = d.low;
+    c.low = first;
+    d.low = second;
+  } else if constexpr (sizeof(T) == 4) {
     const auto ab0 = shuffled<T, interleaved<n, 0>>(a, b);
     const auto ab1 = shuffled<T, interleaved<n, 1>>(a, b);
     const auto cd0 = shuffled<T, interleaved<n, 0>>(c, d);

@@ -11,9 +11,11 @@
 #include "overlap_save.hpp"
 
 #include <algorithm>
-#include <array>
+
+#include "overlap_save.hpp"
+
+#include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cmath>
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/separable.hpp>
@@ -22,13 +24,11 @@
 #include <functional>
 #include <limits>
 #include <memory>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "algorithms.hpp"
-#include "fft_error.hpp"
 #include "overlap_save_marks.hpp"
 #include "parallel.hpp"
 #include "rows.hpp"
@@ -40,128 +40,9 @@ namespace {
 
 using namespace detail;  // numbers: what both backends compute with
 
-/// A signal in a column is one in a row: for what follows, rows and columns are exchanged.
-bool is_column(const normal_form& form) {
-  return form.col.in == 1 && form.col.taps == 1 && form.col.out == 1;
-}
-normal_form oriented(normal_form form) {
-  if (is_column(form)) std::swap(form.row, form.col);
-  return form;
-}
 strides oriented(strides step, bool swapped) {
   if (swapped) std::swap(step.row, step.col);
   return step;
-}
-
-bool is_real(dtype t) {
-  return !is_complex(t);
-}
-/// Real samples and taps go two to a point.
-int samples_per_point(const types& t) {
-  return is_real(t.in) && is_real(t.filter) ? 2 : 1;
-}
-
-template <class T>
-const simd::fft<T>& passes() {
-  if constexpr (std::is_same_v<T, float>) return simd::best().f32_fft;
-  else return simd::best().f64_fft;
-}
-int lanes_for(const types& t) {
-  return sums_in_f64(t) ? passes<double>().lanes : passes<float>().lanes;
-}
-
-/// Samples of a block: rows of it, and of each.
-extent samples_of(fft_size points, int per_point) {
-  if (points.rows == 1) return {1, points.cols * per_point};
-  return {points.rows * per_point, points.cols};
-}
-
-/// Σ|h| and the root of Σ|h|².
-struct filter_norms {
-  long double one = 0;
-  long double two = 0;
-};
-filter_norms norms_of(const tap_values& values) {
-  filter_norms n;
-  std::visit(
-      [&](const auto& taps) {
-        long double largest = 0;
-        for (const auto& tap : taps)
-          largest = std::fmax(
-              largest, std::abs(number<std::complex<long double>>(std::complex<long double>(tap))));
-        if (largest == 0) return;
-        for (const auto& tap : taps) {
-          const long double size = std::abs(std::complex<long double>(tap)) / largest;
-          n.one += size;
-          n.two += size * size;
-        }
-        n.one *= largest;
-        n.two = std::sqrt(n.two) * largest;
-      },
-      values);
-  return n;
-}
-
-/// Rates of an instruction set, told by the lanes of its vectors of f32: measured on one core of a Zen 4 at 3.7 GHz.
-struct rates {
-  int lanes;
-  /// Nanoseconds for a point of a transform there and back, from 2^6 points on. Beyond the last one, what leaves
-  /// the second-level cache costs more and more.
-  std::array<float, 15> f32_point;
-  std::array<float, 15> f64_point;
-  /// Products of direct summation in a nanosecond.
-  float f32_products;
-  float f64_products;
-};
-constexpr rates measured[] = {{.lanes = 4,
-                               .f32_point = {2.7F, 2.8F, 2.8F, 3.1F, 3.4F, 3.6F, 3.8F, 4.0F, 4.1F,
-                                             4.5F, 4.8F, 5.1F, 5.4F, 5.8F, 6.4F},
-                               .f64_point = {4.6F, 5.1F, 5.4F, 6.0F, 6.7F, 7.3F, 8.0F, 8.6F, 9.2F,
-                                             9.9F, 10.F, 11.F, 12.F, 13.F, 15.F},
-                               .f32_products = 15,
-                               .f64_products = 7},
-                              {.lanes = 8,
-                               .f32_point = {1.2F, 1.2F, 1.3F, 1.4F, 1.5F, 1.6F, 1.8F, 1.9F, 2.1F,
-                                             2.1F, 2.3F, 2.4F, 2.6F, 3.2F, 4.2F},
-                               .f64_point = {2.9F, 3.1F, 3.1F, 3.3F, 3.8F, 4.0F, 4.2F, 4.3F, 4.4F,
-                                             4.5F, 4.9F, 5.9F, 7.5F, 9.0F, 11.F},
-                               .f32_products = 45,
-                               .f64_products = 22},
-                              {.lanes = 16,
-                               .f32_point = {1.3F, 1.3F, 1.3F, 1.3F, 1.3F, 1.5F, 1.6F, 1.8F, 1.8F,
-                                             2.0F, 2.1F, 2.2F, 2.7F, 3.2F, 4.2F},
-                               .f64_point = {2.2F, 2.3F, 2.5F, 2.3F, 2.7F, 3.0F, 3.4F, 3.4F, 3.8F,
-                                             4.1F, 4.4F, 5.6F, 7.0F, 8.0F, 9.0F},
-                               .f32_products = 52,
-                               .f64_products = 26}};
-const rates& rates_here() {
-  const auto same = std::find_if(std::begin(measured), std::end(measured),
-                                 [](const rates& r) { return r.lanes == passes<float>().lanes; });
-  return same == std::end(measured) ? measured[0] : *same;
-}
-
-/// Loading, looking for the largest sample, and storing.
-constexpr double ns_of_a_sample = 0.15;
-constexpr double ns_of_a_block = 150;
-
-double block_seconds(fft_size size, int per_point, bool wide) {
-  const auto& ns = wide ? rates_here().f64_point : rates_here().f32_point;
-  const int log2 = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(size.points()))) - 1;
-  const double each = static_cast<double>(
-      ns[static_cast<std::size_t>(std::clamp(log2 - 6, 0, static_cast<int>(ns.size()) - 1))]);
-  const auto points = static_cast<double>(size.points());
-  return 1e-9 * (points * (each + ns_of_a_sample * per_point * (wide ? 2 : 1)) + ns_of_a_block);
-}
-
-/// Points of a block at most: a workspace of some tens of megabytes for each thread.
-constexpr std::int64_t most_points = std::int64_t{1} << 22;
-
-/// Roundings of a sum, for each of its products, and the unit they are counted in.
-double roundings(const request& r) {
-  return is_complex(r.form.types.filter) ? 2 : 1;
-}
-double roundoff(const types& t) {
-  return sums_in_f64(t) ? 0x1p-53 : 0x1p-24;
 }
 
 template <class T, class Sample, bool Complex, class Result>
@@ -173,11 +54,11 @@ class overlap_save final : public detail::runnable {
   template <class Tap>
   overlap_save(const detail::request& r, const std::vector<Tap>& taps,
                const overlap_save_blocks& blocks)
-      : form_(oriented(r.form)),
+      : form_(cpu::oriented(r.form)),
         swapped_(is_column(r.form)),
         blocks_(blocks),
         samples_(samples_of(blocks.points, per_point)),
-        transform_(passes<T>(), blocks.points),
+        transform_(fft_passes<T>(), blocks.points),
         load_(row_ring<Sample>::loader_for(form_.types.in)),
         store_(form_.types.out, form_.overflow),
         executor_(r.how.executor),
@@ -279,7 +160,7 @@ class overlap_save final : public detail::runnable {
   template <class Tap>
   void make_spectrum(const detail::request& r, const std::vector<Tap>& taps) {
     using wide = wider_than<T>;
-    const long double norm = norms_of(r.filter.values).one;
+    const long double norm = norm1_of(r.filter.values);
     filter_exponent_ = norm == 0 ? 0 : std::ilogb(norm);
     const fft_size size = transform_.size();
     std::vector<std::complex<wide>> points(static_cast<std::size_t>(size.points()));
@@ -363,7 +244,8 @@ class overlap_save final : public detail::runnable {
       if (s.in_place && s.row + row >= 0 && s.row + row < end)
         prefetch<0>(x + rows_ahead * s.step.row, count * static_cast<std::int64_t>(sizeof(Sample)));
       constexpr auto parts = static_cast<std::int64_t>(sizeof(Sample) / sizeof(T));
-      most = std::max(most, passes<T>().magnitude(reinterpret_cast<const T*>(x), count * parts));
+      most =
+          std::max(most, fft_passes<T>().magnitude(reinterpret_cast<const T*>(x), count * parts));
     });
     return most;
   }
@@ -383,7 +265,7 @@ class overlap_save final : public detail::runnable {
   [[nodiscard]] std::int64_t pieces() const noexcept {
     return transform_.size().points() / 4 / chunk_;
   }
-  [[nodiscard]] std::int64_t vectors() const noexcept { return chunk_ / passes<T>().lanes; }
+  [[nodiscard]] std::int64_t vectors() const noexcept { return chunk_ / fft_passes<T>().lanes; }
 
   void compute(std::int64_t index, const scratch& own, const any_const_view& in,
                const any_view& out) const {
@@ -602,104 +484,7 @@ made make_float(const detail::request& r, const std::vector<Tap>& taps,
   else return std::make_unique<overlap_save<T, T, false, T>>(r, taps, blocks);
 }
 
-/// One magnitude more than any sample of the type has.
-double largest_sample(dtype in) {
-  const bool is_unsigned = in == dtype::u8 || in == dtype::u16;
-  return std::exp2(static_cast<double>(8 * size_of(in)) - (is_unsigned ? 0 : 1));
-}
-
-/// Predicted for one thread: direct summation, or passes where the filter is a column times a row.
-double summation_seconds(const detail::request& r) {
-  const types& t = r.form.types;
-  const rates& here = rates_here();
-  double products = static_cast<double>(r.filter.facts.nonzeros);
-  if (const auto& factors = r.filter.facts.factors; factors && cpu::refuse_separable(r).empty()) {
-    // Passes wait for memory, too.
-    constexpr double passes_at_least = 12;
-    products = std::min(products, passes_at_least + static_cast<double>(factors->column_nonzeros +
-                                                                        factors->row_nonzeros));
-  }
-  const bool narrow = is_integer(t.in) && size_of(t.in) <= 2;
-  double rate = static_cast<double>(sums_in_f64(t) ? here.f64_products : here.f32_products);
-  if (is_integer(t.filter)) rate = static_cast<double>(here.f32_products) * (narrow ? 2 : 0.2);
-  else if (is_integer(t.in) && size_of(t.in) == 1) rate = static_cast<double>(here.f32_products);
-  const double parts = (is_complex(t.in) ? 2 : 1) * (is_complex(t.filter) ? 2 : 1);
-  return 1e-9 * products * parts / rate * static_cast<double>(r.form.row.out) *
-         static_cast<double>(r.form.col.out) * static_cast<double>(r.form.planes);
-}
-
 }  // namespace
-
-double allowed_transform_error(const detail::request& r) {
-  if (is_integer(r.form.types.filter)) {
-    // Rounding gives the integer that it is.
-    const auto largest =
-        static_cast<double>(norms_of(r.filter.values).one) * largest_sample(r.form.types.in);
-    return largest < 0x1p52 ? 0.49 / std::max(largest, 1.0) : 0;
-  }
-  if (r.how.tolerance) return *r.how.tolerance;
-  return 4 * static_cast<double>(r.filter.facts.nonzeros) * roundings(r) * roundoff(r.form.types);
-}
-
-std::optional<overlap_save_blocks> overlap_save_blocks_for(const detail::request& r,
-                                                           double allowed_error) {
-  const normal_form form = oriented(r.form);
-  const int lanes = lanes_for(form.types);
-  const int per_point = samples_per_point(form.types);
-  const filter_norms norms = norms_of(r.filter.values);
-  const double ratio = norms.one == 0 ? 1 : static_cast<double>(norms.two / norms.one);
-  const bool in_rows = form.row.taps == 1;  // each row is a signal of its own
-  std::optional<overlap_save_blocks> best;
-  const auto consider = [&](fft_size size) {
-    if (!is_fft_size(size, lanes)) return;
-    const extent samples = samples_of(size, per_point);
-    if (samples.rows < form.row.reach() || samples.cols < form.col.reach()) return;
-    overlap_save_blocks b{.points = size};
-    b.rows = std::min(samples.rows - form.row.reach() + 1, form.row.out);
-    b.cols = std::min(samples.cols - form.col.reach() + 1, form.col.out);
-    b.count = form.planes * ((form.row.out - 1) / b.rows + 1) * ((form.col.out - 1) / b.cols + 1);
-    b.error = fft_error(size, lanes, ratio, roundoff(form.types), per_point);
-    if (b.error > allowed_error) return;
-    b.seconds =
-        static_cast<double>(b.count) * block_seconds(size, per_point, sums_in_f64(form.types));
-    if (!best || b.seconds < best->seconds) best = b;
-  };
-  for (std::int64_t cols = 1; cols <= most_points; cols *= 2)
-    if (in_rows) consider({1, cols});
-    else
-      for (std::int64_t rows = 4; rows * cols <= most_points; rows *= 2) consider({rows, cols});
-  return best;
-}
-
-std::string refuse_overlap_save(const detail::request& r) {
-  const normal_form& form = r.form;
-  if (form.row.stride != 1 || form.col.stride != 1)
-    return "its stride is not 1: most of what a transform computes would be thrown away";
-  const std::int64_t reach = std::max(form.row.reach(), form.col.reach());
-  if (reach > most_points || form.row.reach() > most_points / form.col.reach())
-    return "its taps reach over " + std::to_string(form.row.reach()) + " x " +
-           std::to_string(form.col.reach()) + " samples, too many for a block";
-  const double allowed = allowed_transform_error(r);
-  if (overlap_save_blocks_for(r, allowed)) return {};
-  const auto any = overlap_save_blocks_for(r, std::numeric_limits<double>::infinity());
-  if (!any) return "no block that its taps fit into is small enough";
-  if (is_integer(form.types.filter))
-    return "rounding its sums to integers might not be exact: their error may reach " +
-           short_text(any->error) + " of the largest, allowed: " + short_text(allowed);
-  return "its error may reach " + short_text(any->error) + ", " +
-         (r.how.tolerance ? "more than options.tolerance"
-                          : "four times that of direct summation " + short_text(allowed) +
-                                "; options.tolerance may allow it");
-}
-
-std::string drawback_of_overlap_save(const detail::request& r) {
-  const auto blocks = overlap_save_blocks_for(r, allowed_transform_error(r));
-  if (!blocks) return "refused";
-  const double summed = summation_seconds(r);
-  if (blocks->seconds < summed) return {};
-  return "summation is predicted to take " + short_text(summed) + " s on one thread, this " +
-         short_text(blocks->seconds) + " s";
-}
 
 std::unique_ptr<const detail::runnable> make_overlap_save(const detail::request& r) {
   const overlap_save_blocks blocks = overlap_save_blocks_for(r, allowed_transform_error(r)).value();

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What cpu/overlap_save would do with a problem: for the choice among algorithms.
+// What cpu/overlap_save would do with a problem, and what it costs: for the choice among algorithms.
 #pragma once
 
 #include <convgpu/detail/backend.hpp>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
+#include <utility>
 
 #include "fft.hpp"
+#include "simd.hpp"
 
 namespace convgpu::cpu {
 
@@ -25,5 +28,29 @@ struct overlap_save_blocks {
 /// None where no size will do.
 [[nodiscard]] std::optional<overlap_save_blocks> overlap_save_blocks_for(const detail::request& r,
                                                                          double allowed_error);
+
+/// Σ|h|.
+[[nodiscard]] long double norm1_of(const detail::tap_values& values);
+
+/// A signal in a column is one in a row: rows and columns are exchanged.
+inline bool is_column(const detail::normal_form& form) {
+  return form.col.in == 1 && form.col.taps == 1 && form.col.out == 1;
+}
+inline detail::normal_form oriented(detail::normal_form form) {
+  if (is_column(form)) std::swap(form.row, form.col);
+  return form;
+}
+
+/// Samples of a block: rows of it, and of each.
+inline extent samples_of(fft_size points, int per_point) {
+  if (points.rows == 1) return {1, points.cols * per_point};
+  return {points.rows * per_point, points.cols};
+}
+
+template <class T>
+const simd::fft<T>& fft_passes() {
+  if constexpr (std::is_same_v<T, float>) return simd::best().f32_fft;
+  else return simd::best().f64_fft;
+}
 
 }  // namespace convgpu::cpu

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which blocks cpu/overlap_save takes, what it refuses, and when summation is faster.
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <complex>
+#include <convgpu/detail/separable.hpp>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <variant>
+
+#include "algorithms.hpp"
+#include "fft_error.hpp"
+#include "overlap_save.hpp"
+
+namespace convgpu::cpu {
+namespace {
+
+using namespace detail;  // forms and types: what both backends compute with
+
+/// Real samples and taps go two to a point.
+int samples_per_point(const types& t) {
+  return is_complex(t.in) || is_complex(t.filter) ? 1 : 2;
+}
+int lanes_for(const types& t) {
+  return sums_in_f64(t) ? fft_passes<double>().lanes : fft_passes<float>().lanes;
+}
+
+/// Σ|h| and the root of Σ|h|².
+struct filter_norms {
+  long double one = 0;
+  long double two = 0;
+};
+filter_norms norms_of(const tap_values& values) {
+  filter_norms n;
+  // Relative to the largest, so that no square overflows.
+  const auto size = []<class Tap>(Tap tap) {
+    if constexpr (std::is_same_v<Tap, std::int32_t>)
+      return std::fabs(static_cast<long double>(tap));
+    else return static_cast<long double>(std::abs(tap));
+  };
+  std::visit(
+      [&](const auto& taps) {
+        long double largest = 0;
+        for (const auto& tap : taps) largest = std::fmax(largest, size(tap));
+        if (largest == 0) return;
+        for (const auto& tap : taps) {
+          const long double part = size(tap) / largest;
+          n.one += part;
+          n.two += part * part;
+        }
+        n.one *= largest;
+        n.two = std::sqrt(n.two) * largest;
+      },
+      values);
+  return n;
+}
+
+/// Rates of an instruction set, told by the lanes of its vectors of f32: measured on one core of a Zen 4 at 3.7 GHz.
+struct rates {
+  int lanes;
+  /// Nanoseconds for a point of a transform there and back, from 2^6 points on. Beyond the last one, what leaves
+  /// the second-level cache costs more and more.
+  std::array<float, 15> f32_point;
+  std::array<float, 15> f64_point;
+  /// Products of direct summation in a nanosecond.
+  float f32_products;
+  float f64_products;
+};
+constexpr rates measured[] = {{.lanes = 4,
+                               .f32_point = {2.7F, 2.8F, 2.8F, 3.1F, 3.4F, 3.6F, 3.8F, 4.0F, 4.1F,
+                                             4.5F, 4.8F, 5.1F, 5.4F, 5.8F, 6.4F},
+                               .f64_point = {4.6F, 5.1F, 5.4F, 6.0F, 6.7F, 7.3F, 8.0F, 8.6F, 9.2F,
+                                             9.9F, 10.F, 11.F, 12.F, 13.F, 15.F},
+                               .f32_products = 15,
+                               .f64_products = 7},
+                              {.lanes = 8,
+                               .f32_point = {1.2F, 1.2F, 1.3F, 1.4F, 1.5F, 1.6F, 1.8F, 1.9F, 2.1F,
+                                             2.1F, 2.3F, 2.4F, 2.6F, 3.2F, 4.2F},
+                               .f64_point = {2.9F, 3.1F, 3.1F, 3.3F, 3.8F, 4.0F, 4.2F, 4.3F, 4.4F,
+                                             4.5F, 4.9F, 5.9F, 7.5F, 9.0F, 11.F},
+                               .f32_products = 45,
+                               .f64_products = 22},
+                              {.lanes = 16,
+                               .f32_point = {1.3F, 1.3F, 1.3F, 1.3F, 1.3F, 1.5F, 1.6F, 1.8F, 1.8F,
+                                             2.0F, 2.1F, 2.2F, 2.7F, 3.2F, 4.2F},
+                               .f64_point = {2.2F, 2.3F, 2.5F, 2.3F, 2.7F, 3.0F, 3.4F, 3.4F, 3.8F,
+                                             4.1F, 4.4F, 5.6F, 7.0F, 8.0F, 9.0F},
+                               .f32_products = 52,
+                               .f64_products = 26}};
+const rates& rates_here() {
+  const auto same = std::find_if(std::begin(measured), std::end(measured), [](const rates& r) {
+    return r.lanes == fft_passes<float>().lanes;
+  });
+  return same == std::end(measured) ? measured[0] : *same;
+}
+
+/// Loading, looking for the largest sample, and storing.
+constexpr double ns_of_a_sample = 0.15;
+constexpr double ns_of_a_block = 150;
+
+double block_seconds(fft_size size, int per_point, bool wide) {
+  const auto& ns = wide ? rates_here().f64_point : rates_here().f32_point;
+  const int log2 = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(size.points()))) - 1;
+  const double each = static_cast<double>(
+      ns[static_cast<std::size_t>(std::clamp(log2 - 6, 0, static_cast<int>(ns.size()) - 1))]);
+  const auto points = static_cast<double>(size.points());
+  return 1e-9 * (points * (each + ns_of_a_sample * per_point * (wide ? 2 : 1)) + ns_of_a_block);
+}
+
+/// Points of a block at most: a workspace of some tens of megabytes for each thread.
+constexpr std::int64_t most_points = std::int64_t{1} << 22;
+
+/// Roundings of a sum, for each of its products, and the unit they are counted in.
+double roundings(const request& r) {
+  return is_complex(r.form.types.filter) ? 2 : 1;
+}
+double roundoff(const types& t) {
+  return sums_in_f64(t) ? 0x1p-53 : 0x1p-24;
+}
+
+/// One magnitude more than any sample of the type has.
+double largest_sample(dtype in) {
+  const bool is_unsigned = in == dtype::u8 || in == dtype::u16;
+  return std::exp2(static_cast<double>(8 * size_of(in)) - (is_unsigned ? 0 : 1));
+}
+
+/// Predicted for one thread: direct summation, or passes where the filter is a column times a row.
+double summation_seconds(const detail::request& r) {
+  const types& t = r.form.types;
+  const rates& here = rates_here();
+  double products = static_cast<double>(r.filter.facts.nonzeros);
+  if (const auto& factors = r.filter.facts.factors; factors && cpu::refuse_separable(r).empty()) {
+    // Passes wait for memory, too.
+    constexpr double passes_at_least = 12;
+    products = std::min(products, passes_at_least + static_cast<double>(factors->column_nonzeros +
+                                                                        factors->row_nonzeros));
+  }
+  const bool narrow = is_integer(t.in) && size_of(t.in) <= 2;
+  double rate = static_cast<double>(sums_in_f64(t) ? here.f64_products : here.f32_products);
+  if (is_integer(t.filter)) rate = static_cast<double>(here.f32_products) * (narrow ? 2 : 0.2);
+  else if (is_integer(t.in) && size_of(t.in) == 1) rate = static_cast<double>(here.f32_products);
+  const double parts = (is_complex(t.in) ? 2 : 1) * (is_complex(t.filter) ? 2 : 1);
+  return 1e-9 * products * parts / rate * static_cast<double>(r.form.row.out) *
+         static_cast<double>(r.form.col.out) * static_cast<double>(r.form.planes);
+}
+
+/// Calls f(overlap_save_blocks) for each size that the filter fits into.
+template <class F>
+void for_each_block_size(const request& r, const F& f) {
+  const normal_form form = oriented(r.form);
+  const int lanes = lanes_for(form.types);
+  const int per_point = samples_per_point(form.types);
+  const filter_norms norms = norms_of(r.filter.values);
+  const double ratio = norms.one == 0 ? 1 : static_cast<double>(norms.two / norms.one);
+  const auto consider = [&](fft_size size) {
+    if (!is_fft_size(size, lanes)) return;
+    const extent samples = samples_of(size, per_point);
+    if (samples.rows < form.row.reach() || samples.cols < form.col.reach()) return;
+    overlap_save_blocks b{.points = size};
+    b.rows = std::min(samples.rows - form.row.reach() + 1, form.row.out);
+    b.cols = std::min(samples.cols - form.col.reach() + 1, form.col.out);
+    b.count = form.planes * ((form.row.out - 1) / b.rows + 1) * ((form.col.out - 1) / b.cols + 1);
+    b.error = fft_error(size, lanes, ratio, roundoff(form.types), per_point);
+    b.seconds =
+        static_cast<double>(b.count) * block_seconds(size, per_point, sums_in_f64(form.types));
+    f(b);
+  };
+  for (std::int64_t cols = 1; cols <= most_points; cols *= 2)
+    if (form.row.taps == 1) consider({1, cols});  // each row is a signal of its own
+    else
+      for (std::int64_t rows = 4; rows * cols <= most_points; rows *= 2) consider({rows, cols});
+}
+
+}  // namespace
+
+long double norm1_of(const tap_values& values) {
+  return norms_of(values).one;
+}
+
+double allowed_transform_error(const detail::request& r) {
+  if (is_integer(r.form.types.filter)) {
+    // Rounding gives the integer that it is.
+    const auto largest =
+        static_cast<double>(norms_of(r.filter.values).one) * largest_sample(r.form.types.in);
+    return largest < 0x1p52 ? 0.49 / std::max(largest, 1.0) : 0;
+  }
+  if (r.how.tolerance) return *r.how.tolerance;
+  return 4 * static_cast<double>(r.filter.facts.nonzeros) * roundings(r) * roundoff(r.form.types);
+}
+
+std::optional<overlap_save_blocks> overlap_save_blocks_for(const detail::request& r,
+                                                           double allowed_error) {
+  std::optional<overlap_save_blocks> best;
+  for_each_block_size(r, [&](const overlap_save_blocks& b) {
+    if (b.error <= allowed_error && (!best || b.seconds < best->seconds)) best = b;
+  });
+  return best;
+}
+
+std::string refuse_overlap_save(const detail::request& r) {
+  const normal_form& form = r.form;
+  if (form.row.stride != 1 || form.col.stride != 1)
+    return "its stride is not 1: most of what a transform computes would be thrown away";
+  const std::int64_t reach = std::max(form.row.reach(), form.col.reach());
+  if (reach > most_points || form.row.reach() > most_points / form.col.reach())
+    return "its taps reach over " + std::to_string(form.row.reach()) + " x " +
+           std::to_string(form.col.reach()) + " samples, too many for a block";
+  const double allowed = allowed_transform_error(r);
+  if (overlap_save_blocks_for(r, allowed)) return {};
+  double least = std::numeric_limits<double>::infinity();
+  for_each_block_size(r, [&](const overlap_save_blocks& b) { least = std::min(least, b.error); });
+  if (std::isinf(least)) return "no block that its taps fit into is small enough";
+  if (is_integer(form.types.filter))
+    return "rounding its sums to integers might not be exact: their error may reach " +
+           short_text(least) + " of the largest, allowed: " + short_text(allowed);
+  return "its error may reach " + short_text(least) + ", " +
+         (r.how.tolerance ? "more than options.tolerance"
+                          : "four times that of direct summation " + short_text(allowed) +
+                                "; options.tolerance may allow it");
+}
+
+std::string drawback_of_overlap_save(const detail::request& r) {
+  const auto blocks = overlap_save_blocks_for(r, allowed_transform_error(r));
+  if (!blocks) return "refused";
+  const double summed = summation_seconds(r);
+  if (blocks->seconds < summed) return {};
+  return "summation is predicted to take " + short_text(summed) + " s on one thread, this " +
+         short_text(blocks->seconds) + " s";
+}
+
+}  // namespace convgpu::cpu

@@ -239,8 +239,11 @@ TYPED_TEST(overlap_save, keeps_what_is_not_finite_in_its_place) {
 
 TYPED_TEST(overlap_save, makes_the_same_bits_on_any_number_of_threads) {
   using T = TypeParam;
-  for (const auto& [in, taps] :
-       {std::pair(extent(200'000), extent(300)), std::pair(extent(400, 500), extent(20, 17))}) {
+  const std::pair<extent, extent> sizes[] = {{extent(200'000), extent(300)},
+                                             {extent(400, 500), extent(20, 17)}};
+  for (const auto& size : sizes) {
+    const extent in = size.first;  // clang 14 captures no structured bindings
+    const extent taps = size.second;
     const std::vector<T> x = random<T>(static_cast<std::size_t>(in.count()), 1);
     const std::vector<T> h = random<T>(static_cast<std::size_t>(taps.count()), 2);
     const auto result = [&](int threads) {

@@ -17,7 +17,6 @@ namespace convgpu::cpu {
 
 /// Blocks that overlap, each convolved by a transform. Refuses strides, and what its error would be too large for.
 [[nodiscard]] std::string refuse_overlap_save(const detail::request& r);
-[[nodiscard]] std::string drawback_of_overlap_save(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_overlap_save(const detail::request& r);
 
 /// Direct summation, row by row, on all threads. Refuses filters that are nearly all gaps.

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <complex>
+#include <convgpu/detail/error_bound.hpp>
 #include <convgpu/detail/separable.hpp>
 #include <limits>
 #include <string>
@@ -15,6 +16,8 @@
 #include "algorithms.hpp"
 #include "fft_error.hpp"
 #include "overlap_save.hpp"
+#include "parallel.hpp"
+#include "rates.hpp"
 
 namespace convgpu::cpu {
 namespace {
@@ -59,42 +62,34 @@ filter_norms norms_of(const tap_values& values) {
   return n;
 }
 
-/// Rates of an instruction set, told by the lanes of its vectors of f32: measured on one core of a Zen 4 at 3.7 GHz.
-struct rates {
+/// Times of an instruction set, told by the lanes of its vectors of f32: measured on one core of a Zen 4 at 3.7 GHz.
+struct transform_times {
   int lanes;
   /// Nanoseconds for a point of a transform there and back, from 2^6 points on. Beyond the last one, what leaves
   /// the second-level cache costs more and more.
   std::array<float, 15> f32_point;
   std::array<float, 15> f64_point;
-  /// Products of direct summation in a nanosecond.
-  float f32_products;
-  float f64_products;
 };
-constexpr rates measured[] = {{.lanes = 4,
-                               .f32_point = {2.7F, 2.8F, 2.8F, 3.1F, 3.4F, 3.6F, 3.8F, 4.0F, 4.1F,
-                                             4.5F, 4.8F, 5.1F, 5.4F, 5.8F, 6.4F},
-                               .f64_point = {4.6F, 5.1F, 5.4F, 6.0F, 6.7F, 7.3F, 8.0F, 8.6F, 9.2F,
-                                             9.9F, 10.F, 11.F, 12.F, 13.F, 15.F},
-                               .f32_products = 15,
-                               .f64_products = 7},
-                              {.lanes = 8,
-                               .f32_point = {1.2F, 1.2F, 1.3F, 1.4F, 1.5F, 1.6F, 1.8F, 1.9F, 2.1F,
-                                             2.1F, 2.3F, 2.4F, 2.6F, 3.2F, 4.2F},
-                               .f64_point = {2.9F, 3.1F, 3.1F, 3.3F, 3.8F, 4.0F, 4.2F, 4.3F, 4.4F,
-                                             4.5F, 4.9F, 5.9F, 7.5F, 9.0F, 11.F},
-                               .f32_products = 45,
-                               .f64_products = 22},
-                              {.lanes = 16,
-                               .f32_point = {1.3F, 1.3F, 1.3F, 1.3F, 1.3F, 1.5F, 1.6F, 1.8F, 1.8F,
-                                             2.0F, 2.1F, 2.2F, 2.7F, 3.2F, 4.2F},
-                               .f64_point = {2.2F, 2.3F, 2.5F, 2.3F, 2.7F, 3.0F, 3.4F, 3.4F, 3.8F,
-                                             4.1F, 4.4F, 5.6F, 7.0F, 8.0F, 9.0F},
-                               .f32_products = 52,
-                               .f64_products = 26}};
-const rates& rates_here() {
-  const auto same = std::find_if(std::begin(measured), std::end(measured), [](const rates& r) {
-    return r.lanes == fft_passes<float>().lanes;
-  });
+constexpr transform_times measured[] = {
+    {.lanes = 4,
+     .f32_point = {2.7F, 2.8F, 2.8F, 3.1F, 3.4F, 3.6F, 3.8F, 4.0F, 4.1F, 4.5F, 4.8F, 5.1F, 5.4F,
+                   5.8F, 6.4F},
+     .f64_point = {4.6F, 5.1F, 5.4F, 6.0F, 6.7F, 7.3F, 8.0F, 8.6F, 9.2F, 9.9F, 10.F, 11.F, 12.F,
+                   13.F, 15.F}},
+    {.lanes = 8,
+     .f32_point = {1.2F, 1.2F, 1.3F, 1.4F, 1.5F, 1.6F, 1.8F, 1.9F, 2.1F, 2.1F, 2.3F, 2.4F, 2.6F,
+                   3.2F, 4.2F},
+     .f64_point = {2.9F, 3.1F, 3.1F, 3.3F, 3.8F, 4.0F, 4.2F, 4.3F, 4.4F, 4.5F, 4.9F, 5.9F, 7.5F,
+                   9.0F, 11.F}},
+    {.lanes = 16,
+     .f32_point = {1.3F, 1.3F, 1.3F, 1.3F, 1.3F, 1.5F, 1.6F, 1.8F, 1.8F, 2.0F, 2.1F, 2.2F, 2.7F,
+                   3.2F, 4.2F},
+     .f64_point = {2.2F, 2.3F, 2.5F, 2.3F, 2.7F, 3.0F, 3.4F, 3.4F, 3.8F, 4.1F, 4.4F, 5.6F, 7.0F,
+                   8.0F, 9.0F}}};
+const transform_times& times_here() {
+  const auto same =
+      std::find_if(std::begin(measured), std::end(measured),
+                   [](const transform_times& r) { return r.lanes == fft_passes<float>().lanes; });
   return same == std::end(measured) ? measured[0] : *same;
 }
 
@@ -103,7 +98,7 @@ constexpr double ns_of_a_sample = 0.15;
 constexpr double ns_of_a_block = 150;
 
 double block_seconds(fft_size size, int per_point, bool wide) {
-  const auto& ns = wide ? rates_here().f64_point : rates_here().f32_point;
+  const auto& ns = wide ? times_here().f64_point : times_here().f32_point;
   const int log2 = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(size.points()))) - 1;
   const double each = static_cast<double>(
       ns[static_cast<std::size_t>(std::clamp(log2 - 6, 0, static_cast<int>(ns.size()) - 1))]);
@@ -114,38 +109,17 @@ double block_seconds(fft_size size, int per_point, bool wide) {
 /// Points of a block at most: a workspace of some tens of megabytes for each thread.
 constexpr std::int64_t most_points = std::int64_t{1} << 22;
 
-/// Roundings of a sum, for each of its products, and the unit they are counted in.
-double roundings(const request& r) {
-  return is_complex(r.form.types.filter) ? 2 : 1;
-}
-double roundoff(const types& t) {
-  return sums_in_f64(t) ? 0x1p-53 : 0x1p-24;
+/// Bytes that a thread needs for a block, at most.
+double workspace_of(fft_size points) {
+  constexpr double for_pieces = 64 * 1024;
+  return 16 * static_cast<double>(points.points()) * 1.1 + for_pieces +
+         (points.rows > 1 ? 400 * static_cast<double>(points.cols) : 0);
 }
 
 /// One magnitude more than any sample of the type has.
 double largest_sample(dtype in) {
   const bool is_unsigned = in == dtype::u8 || in == dtype::u16;
   return std::exp2(static_cast<double>(8 * size_of(in)) - (is_unsigned ? 0 : 1));
-}
-
-/// Predicted for one thread: direct summation, or passes where the filter is a column times a row.
-double summation_seconds(const detail::request& r) {
-  const types& t = r.form.types;
-  const rates& here = rates_here();
-  double products = static_cast<double>(r.filter.facts.nonzeros);
-  if (const auto& factors = r.filter.facts.factors; factors && cpu::refuse_separable(r).empty()) {
-    // Passes wait for memory, too.
-    constexpr double passes_at_least = 12;
-    products = std::min(products, passes_at_least + static_cast<double>(factors->column_nonzeros +
-                                                                        factors->row_nonzeros));
-  }
-  const bool narrow = is_integer(t.in) && size_of(t.in) <= 2;
-  double rate = static_cast<double>(sums_in_f64(t) ? here.f64_products : here.f32_products);
-  if (is_integer(t.filter)) rate = static_cast<double>(here.f32_products) * (narrow ? 2 : 0.2);
-  else if (is_integer(t.in) && size_of(t.in) == 1) rate = static_cast<double>(here.f32_products);
-  const double parts = (is_complex(t.in) ? 2 : 1) * (is_complex(t.filter) ? 2 : 1);
-  return 1e-9 * products * parts / rate * static_cast<double>(r.form.row.out) *
-         static_cast<double>(r.form.col.out) * static_cast<double>(r.form.planes);
 }
 
 /// Calls f(overlap_save_blocks) for each size that the filter fits into.
@@ -189,16 +163,21 @@ double allowed_transform_error(const detail::request& r) {
     return largest < 0x1p52 ? 0.49 / std::max(largest, 1.0) : 0;
   }
   if (r.how.tolerance) return *r.how.tolerance;
-  return 4 * static_cast<double>(r.filter.facts.nonzeros) * roundings(r) * roundoff(r.form.types);
+  return 4 * direct_error(r);
 }
 
 std::optional<overlap_save_blocks> overlap_save_blocks_for(const detail::request& r,
                                                            double allowed_error) {
   std::optional<overlap_save_blocks> best;
+  std::optional<overlap_save_blocks> smallest;
   for_each_block_size(r, [&](const overlap_save_blocks& b) {
-    if (b.error <= allowed_error && (!best || b.seconds < best->seconds)) best = b;
+    if (b.error > allowed_error) return;
+    if (!smallest || b.points.points() < smallest->points.points()) smallest = b;
+    if (workspace_of(b.points) <= static_cast<double>(r.how.max_workspace) &&
+        (!best || b.seconds < best->seconds))
+      best = b;
   });
-  return best;
+  return best ? best : smallest;
 }
 
 std::string refuse_overlap_save(const detail::request& r) {
@@ -223,13 +202,28 @@ std::string refuse_overlap_save(const detail::request& r) {
                                 "; options.tolerance may allow it");
 }
 
-std::string drawback_of_overlap_save(const detail::request& r) {
-  const auto blocks = overlap_save_blocks_for(r, allowed_transform_error(r));
-  if (!blocks) return "refused";
-  const double summed = summation_seconds(r);
-  if (blocks->seconds < summed) return {};
-  return "summation is predicted to take " + short_text(summed) + " s on one thread, this " +
-         short_text(blocks->seconds) + " s";
+detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates values) {
+  const cpu::rates rates = to_rates(values);
+  const overlap_save_blocks b = overlap_save_blocks_for(r, allowed_transform_error(r)).value();
+  const types& t = r.form.types;
+  const auto bytes_of = [](double rows, double cols, dtype type) {
+    return rows * cols * static_cast<double>(size_of(type));
+  };
+  const double bytes =
+      static_cast<double>(r.form.planes) *
+      (bytes_of(static_cast<double>(r.form.row.in), static_cast<double>(r.form.col.in), t.in) +
+       bytes_of(static_cast<double>(r.form.row.out), static_cast<double>(r.form.col.out), t.out));
+  const double memory = bytes > 1 << 20 ? bytes * rates.byte_memory : 0;
+  // What memory and arithmetic do not do at the same time.
+  const double busy = std::max(b.seconds, memory) + 0.25 * std::min(b.seconds, memory);
+  estimate e{.seconds = rates.call + busy, .error = is_integer(t.filter) ? 0 : b.error};
+  e.by = busy < rates.call    ? bound::overhead
+         : memory > b.seconds ? bound::memory
+                              : bound::arithmetic;
+  e.shared_seconds = std::min(
+      e.seconds, e.seconds / std::min<double>(hardware_threads(), static_cast<double>(b.count)) +
+                     rates.hand_off);
+  return e;
 }
 
 }  // namespace convgpu::cpu

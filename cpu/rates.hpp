@@ -71,6 +71,8 @@ static_assert(std::is_trivially_copyable_v<rates> && sizeof(rates) % sizeof(doub
 
 [[nodiscard]] detail::estimate cost_of_direct(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_separable(const detail::request& r, detail::rates values);
+/// Transforms have rates of their own, which no calibration measures yet.
+[[nodiscard]] detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_reference(const detail::request& r, detail::rates values);
 
 }  // namespace convgpu::cpu

@@ -150,7 +150,10 @@ class overlap_save final : public detail::runnable {
     if (!executor_) threads = std::min<std::int64_t>(threads, hardware_threads());
     const double worth = static_cast<double>(blocks_.count) *
                          static_cast<double>(blocks_.points.points()) / points_worth_a_thread;
-    const auto room = static_cast<std::int64_t>(most_workspace / lane_bytes());
+    const auto room = static_cast<std::int64_t>(
+        std::min(most_workspace,
+                 r.how.max_workspace - std::min(r.how.max_workspace, alignment - 1)) /
+        lane_bytes());
     lanes_ = std::clamp<std::int64_t>(
         std::min({threads, blocks_.count, static_cast<std::int64_t>(std::min(worth, 1e9)), room}),
         1, threads);

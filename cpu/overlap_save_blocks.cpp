@@ -60,16 +60,16 @@ filter_norms norms_of(const tap_values& values) {
   return n;
 }
 
-/// Rates of an instruction set, told by the lanes of its vectors of f32: measured on one core of a Zen 4 at 3.7 GHz.
+/// Times of an instruction set, told by the lanes of its vectors of f32: measured on one core of a Zen 4 at 3.7 GHz.
 /// Sizes are chosen by these; what a nanosecond of them is elsewhere is a rate of its own.
-struct transform_rates {
+struct transform_times {
   int lanes;
   /// Nanoseconds for a point of a transform there and back, from 2^6 points on. Beyond the last one, what leaves
   /// the second-level cache costs more and more.
   std::array<float, 15> f32_point;
   std::array<float, 15> f64_point;
 };
-constexpr transform_rates measured[] = {
+constexpr transform_times measured[] = {
     {.lanes = 4,
      .f32_point = {2.7F, 2.8F, 2.8F, 3.1F, 3.4F, 3.6F, 3.8F, 4.0F, 4.1F, 4.5F, 4.8F, 5.1F, 5.4F,
                    5.8F, 6.4F},
@@ -85,10 +85,10 @@ constexpr transform_rates measured[] = {
                    3.2F, 4.2F},
      .f64_point = {2.2F, 2.3F, 2.5F, 2.3F, 2.7F, 3.0F, 3.4F, 3.4F, 3.8F, 4.1F, 4.4F, 5.6F, 7.0F,
                    8.0F, 9.0F}}};
-const transform_rates& rates_here() {
+const transform_times& times_here() {
   const auto same =
       std::find_if(std::begin(measured), std::end(measured),
-                   [](const transform_rates& r) { return r.lanes == fft_passes<float>().lanes; });
+                   [](const transform_times& r) { return r.lanes == fft_passes<float>().lanes; });
   return same == std::end(measured) ? measured[0] : *same;
 }
 
@@ -97,7 +97,7 @@ constexpr double ns_of_a_sample = 0.15;
 constexpr double ns_of_a_block = 150;
 
 double block_seconds(fft_size size, int per_point, bool wide) {
-  const auto& ns = wide ? rates_here().f64_point : rates_here().f32_point;
+  const auto& ns = wide ? times_here().f64_point : times_here().f32_point;
   const int log2 = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(size.points()))) - 1;
   const double each = static_cast<double>(
       ns[static_cast<std::size_t>(std::clamp(log2 - 6, 0, static_cast<int>(ns.size()) - 1))]);
@@ -107,6 +107,13 @@ double block_seconds(fft_size size, int per_point, bool wide) {
 
 /// Points of a block at most: a workspace of some tens of megabytes for each thread.
 constexpr std::int64_t most_points = std::int64_t{1} << 22;
+
+/// Bytes that a thread needs for a block, at most.
+double workspace_of(fft_size points) {
+  constexpr double for_pieces = 64 * 1024;
+  return 16 * static_cast<double>(points.points()) * 1.1 + for_pieces +
+         (points.rows > 1 ? 400 * static_cast<double>(points.cols) : 0);
+}
 
 /// One magnitude more than any sample of the type has.
 double largest_sample(dtype in) {
@@ -161,10 +168,15 @@ double allowed_transform_error(const detail::request& r) {
 std::optional<overlap_save_blocks> overlap_save_blocks_for(const detail::request& r,
                                                            double allowed_error) {
   std::optional<overlap_save_blocks> best;
+  std::optional<overlap_save_blocks> smallest;
   for_each_block_size(r, [&](const overlap_save_blocks& b) {
-    if (b.error <= allowed_error && (!best || b.seconds < best->seconds)) best = b;
+    if (b.error > allowed_error) return;
+    if (!smallest || b.points.points() < smallest->points.points()) smallest = b;
+    if (workspace_of(b.points) <= static_cast<double>(r.how.max_workspace) &&
+        (!best || b.seconds < best->seconds))
+      best = b;
   });
-  return best;
+  return best ? best : smallest;
 }
 
 std::string refuse_overlap_save(const detail::request& r) {

@@ -176,7 +176,8 @@ class contest {
     }
     const estimate e = a.cost(wanted_, values);
     c.predicted_seconds = e.seconds;
-    c.bound_by = e.by;
+    const bool copies = wanted_.how.data == memory::host && backend_.transfer != nullptr;
+    c.bound_by = copies && backend_.transfer(wanted_) > e.seconds ? bound::transfer : e.by;
     c.error_bound = e.error;
     entrants_.push_back({&a, &c, e.seconds});
   }

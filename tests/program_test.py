@@ -7,6 +7,7 @@
 
 import ast
 import itertools
+import json
 import math
 import os
 import resource
@@ -284,6 +285,35 @@ class Options(ProgramTest):
         printed = self.start(line + "-")
         self.assertEqual((printed.returncode, printed.stdout, printed.stderr),
                          (0, "1 4 7 6\n", text))
+
+    def test_explain_json(self):
+        line = "convolve [1,2,3] [1,2] --device cpu -o a.txt --explain="
+        told = json.loads(self.runs(line + "json"))
+        self.assertEqual((told["device"], told["problem"]["in"]), ("cpu", [1, 3]))
+        self.assertIn(told["algorithm"], [c["algorithm"] for c in told["candidates"]])
+        self.assertTrue(all(c["predicted_seconds"] > 0 and c["bound_by"] for c in told["candidates"]
+                            if c["outcome"] != "refused"))
+        self.assertEqual(self.runs(line + "text"),
+                         self.runs("convolve [1,2,3] [1,2] --device cpu -o a.txt --explain"))
+        self.refused("convolve [1,2,3] [1,2] --explain=xml", "--explain", "json")
+
+    def test_calibrate(self):
+        def told(file):
+            env = dict(os.environ, CONVGPU_CALIBRATION=file)
+            run = self.start("convolve [1,2,3] [1,2] --device cpu -o - --explain=json", env=env)
+            self.assertEqual((run.returncode, run.stdout), (0, "1 4 7 6\n"))
+            return json.loads(run.stderr)
+
+        written = self.start("calibrate -o rates.json")
+        if "without nlohmann-json" not in "".join(told("rates.json")["notes"]):
+            self.assertEqual((written.returncode, written.stdout), (0, "rates.json\n"), written.stderr)
+            rates = json.loads(self.load("rates.json"))
+            self.assertTrue(all(0 <= value < 1 for value in rates["rates"].values()), rates)
+            self.assertRegex(told("rates.json")["rates"], "^measured on this machine on .*, rates.json$")
+            self.assertEqual(told("rates.json")["notes"], [])
+        self.assertTrue(told("nowhere.json")["notes"][0].startswith("calibration: nowhere.json "))
+        self.assertEqual(told("none")["notes"], [])
+        self.fails("calibrate -o /proc/no/rates.json", "/proc/no/rates.json cannot be written", status=1)
 
     def test_cuda_that_is_not_there(self):
         line = [line for line in self.runs("info").splitlines() if line.startswith("cuda: ")][0]

@@ -88,7 +88,8 @@ struct options {
   memory data = memory::host;
 };
 
-/// What an algorithm would wait for.
+/// What an algorithm would wait for. Copies of host data to a device and back are no part of its own time, but are said
+/// to bound it where they take longer.
 enum class bound : std::uint8_t { overhead, arithmetic, memory, transfer };
 /// "overhead", "arithmetic", "memory", "transfer"
 [[nodiscard]] CONVGPU_API std::string_view to_string(bound b) noexcept;

@@ -30,6 +30,12 @@ bool is_right(const plan& made) {
   return y == floats{2, 4, 6, 8, 6, 4, 2};
 }
 
+candidate of_chosen(const plan& p) {
+  for (const candidate& c : p.describe().candidates)
+    if (c.outcome == candidate::verdict::chosen) return c;
+  return {};
+}
+
 /// Calls of the runtime that making such a plan takes.
 std::int64_t calls_to_make(const options& how) {
   cuda_on_host::reset();
@@ -133,6 +139,26 @@ TEST(fallback, is_not_needed_where_the_cpu_is_faster_by_prediction) {
   EXPECT_TRUE(goes.describe().notes[0].starts_with("cpu: ")) << goes.describe().notes[0];
   // Asked for, it is taken whatever its prediction.
   EXPECT_EQ(make({.device = device::cuda()}).describe().device, "cuda:0");
+}
+
+TEST(measure, tries_algorithms_of_a_device_and_leaves_nothing_there) {
+  cuda_on_host::reset();
+  {
+    const floats g{1, 2, 3, 4, 3, 2, 1};
+    const problem image{.in = {40, 50}, .mode = mode::same};
+    const plan tried(image, g, g, {.device = device::cuda(), .policy = policy::measure});
+    int measured = 0;
+    for (const candidate& c : tried.describe().candidates) measured += c.measured_seconds ? 1 : 0;
+    EXPECT_GE(measured, 2) << tried.explain();
+    EXPECT_EQ(of_chosen(tried).bound_by, bound::transfer);
+    const floats x(2000, 1);
+    floats y(2000);
+    floats expected(2000);
+    tried.run(x, y);
+    plan(image, g, g, {.device = device::cpu()}).run(x, expected);
+    EXPECT_EQ(y, expected);
+  }
+  EXPECT_EQ(cuda_on_host::live(), cuda_on_host::live_objects{});
 }
 
 TEST(fallback, hides_no_mistake_of_the_caller) {

@@ -21,8 +21,8 @@
 // Compare N. Higham, "Accuracy and Stability of Numerical Algorithms", chapter 24, whose bound for all outputs
 // together is taken apart here by levels: it grows with √n where the one for a norm would with √n·log n, and knows
 // that filters of many taps forgive. Terms of second order, and the errors of tables and spectra, which are computed in
-// a wider type, are covered by a hundredth more. Scaling is by powers of two. Errors are random rather than bad: at
-// 64 to 65536 taps those of random data stay a hundred times below.
+// a wider type, are covered by a hundredth more. Scaling is by powers of two. Errors are random rather than bad: what tests
+// make to reach the bound comes to 6% of it, random data to less.
 #pragma once
 
 #include <cmath>

@@ -95,6 +95,7 @@ const transform_times& times_here() {
 /// Loading, looking for the largest sample, and storing.
 constexpr double ns_of_a_sample = 0.15;
 constexpr double ns_of_a_block = 150;
+constexpr double ns_of_a_row = 50;  // of samples, where there are several
 
 double block_seconds(fft_size size, int per_point, bool wide) {
   const auto& ns = wide ? times_here().f64_point : times_here().f32_point;
@@ -102,7 +103,9 @@ double block_seconds(fft_size size, int per_point, bool wide) {
   const double each = static_cast<double>(
       ns[static_cast<std::size_t>(std::clamp(log2 - 6, 0, static_cast<int>(ns.size()) - 1))]);
   const auto points = static_cast<double>(size.points());
-  return 1e-9 * (points * (each + ns_of_a_sample * per_point * (wide ? 2 : 1)) + ns_of_a_block);
+  const double rows = size.rows > 1 ? static_cast<double>(size.rows * per_point) : 0;
+  return 1e-9 * (points * (each + ns_of_a_sample * per_point * (wide ? 2 : 1)) + ns_of_a_block +
+                 rows * ns_of_a_row);
 }
 
 /// Points of a block at most: a workspace of some tens of megabytes for each thread.

@@ -155,9 +155,11 @@ TEST(measure, tries_a_part_where_all_would_take_more_than_the_cap) {
   const problem wide{.in = extent(9000), .mode = mode::same, .border = border::wrap()};
   const plan q(wide, h,
                {.device = device::cpu(), .policy = policy::measure, .max_workspace = 100000});
-  EXPECT_EQ(
-      filtered(q),
-      filtered(plan(wide, h, {.device = device::cpu(), .algorithm = q.describe().algorithm})));
+  // With the cap, on which the size of blocks may depend, and with that the last bits.
+  EXPECT_EQ(filtered(q), filtered(plan(wide, h,
+                                       {.device = device::cpu(),
+                                        .algorithm = q.describe().algorithm,
+                                        .max_workspace = 100000})));
 }
 
 TEST(measure, is_for_all_shapes) {

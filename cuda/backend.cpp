@@ -107,12 +107,12 @@ constexpr algorithm algorithms[] = {
 
 const backend& cuda_backend() {
   static const backend cuda{.name = "cuda",
-                                .unavailable = unavailable,
-                                .device_count = device_count,
-                                .devices = devices,
-                                .algorithms = algorithms,
-                                .table = cuda::table_of_rates(),
-                                .transfer = cuda::seconds_of_transfer};
+                            .unavailable = unavailable,
+                            .device_count = device_count,
+                            .devices = devices,
+                            .algorithms = algorithms,
+                            .table = cuda::table_of_rates(),
+                            .transfer = cuda::seconds_of_transfer};
   return cuda;
 }
 

@@ -117,6 +117,11 @@ pool& the_pool() {
   return p;
 }
 
+// Made when the library is loaded, not by the first use: a thread that forks meanwhile would leave its child to wait for
+// it to be finished.
+[[maybe_unused]] const pool& made_at_load = the_pool();
+[[maybe_unused]] const int counted_at_load = hardware_threads();
+
 }  // namespace
 
 int hardware_threads() noexcept {

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Seeded faults: each mistake of faults.py, made in a copy of the sources, must make the tests fail.
 
-    tests/seeded_faults/run.py [--plain DIR] [--address DIR] [--thread DIR] [-j N] [--no-twins] [NAME...]
+    tests/seeded_faults/run.py [--plain DIR] [--address DIR] [--thread DIR] [-j N] [--no-twins]
+                               [--every N --from K] [NAME...]
 
 DIR are build trees of this checkout with Ninja and their tests built: a usual one, and one with each
 sanitizer. Those that are not said are made under build/seeded_faults. Of a fault only what includes the
 patched file is compiled again, with little optimisation, and linked before the rest; the trees and the
 checkout stay as they are. The same with no fault at all must pass: tried for the first fault of each tree.
---no-twins leaves out those faults that are of the kind of another one.
+--no-twins leaves out those faults that are of the kind of another one, --every takes each Nth of them, from the
+Kth on (counted from 0, modulo N).
 
 Prints a table of what caught what. Exit status 0: everything was caught.
 """
@@ -227,6 +229,8 @@ def main():
                             default=ROOT / "build" / "seeded_faults" / kind, metavar="DIR")
     parser.add_argument("-j", type=int, default=os.cpu_count(), metavar="N")
     parser.add_argument("--no-twins", action="store_true", help="one fault of each kind")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="a part of them")
+    parser.add_argument("--from", type=int, default=0, metavar="K", dest="first", help="which part")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these faults")
     given = parser.parse_args()
     unknown = set(given.names) - {f.name for f in FAULTS}
@@ -234,6 +238,9 @@ def main():
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
 
     chosen = [f for f in FAULTS if (f.name in given.names if given.names else not (given.no_twins and f.twin))]
+    if given.every < 1:
+        parser.error(f"--every: {given.every}; allowed: 1 or more")
+    chosen = chosen[given.first % given.every::given.every]
     trees = {kind: Tree(kind, getattr(given, kind).resolve()) for kind in {f.build for f in chosen}}
     first = {f.build: f for f in reversed(chosen)}
     none = [dataclasses.replace(fault, name=f"none ({kind})", edits=(), parts=()) for kind, fault in first.items()]

@@ -100,7 +100,7 @@ class separable final : public detail::runnable {
     pointers_bytes_ =
         aligned(static_cast<std::size_t>(most_pointers_ + down_rows_) * sizeof(const void*));
     down_pitch_ = pitch(sums(tiles_.most_cols()) * parts);
-    between_pitch_ = pitch(sums(tiles_.most_cols()) * result_parts);
+    between_pitch_ = pitch(sums(tiles_.most_cols()) * result_parts + beyond);
     if (along_.symmetric)
       blocks_bytes_ = aligned(static_cast<std::size_t>(along_.symmetric->loops.along_memory +
                                                        along_rows_ * along_.symmetric->count) *
@@ -195,6 +195,8 @@ class separable final : public detail::runnable {
   [[nodiscard]] std::int64_t sums(std::int64_t cols) const noexcept {
     return computed(cols) + form_.col.reach() - 1;
   }
+  /// Numbers behind the last one it needs that a pass along rows may read.
+  static constexpr std::int64_t beyond = 15;
   /// Numbers from one row of a strip to the next: rows begin at lines of the cache, in different sets of it, with
   /// room to begin later.
   static std::int64_t pitch(std::int64_t numbers) noexcept {

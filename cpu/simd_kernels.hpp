@@ -278,7 +278,7 @@ CONVGPU_INLINE void add_columns_of_row(vector<typename With::sum> (&sums)[Rows][
   std::int64_t l = 0;
   const auto rest = [&](std::int64_t r) CONVGPU_INLINE_LAMBDA { return rows(r) + l * step; };
   const auto add = [&]<int Width>(some_columns<Width>) CONVGPU_INLINE_LAMBDA {
-    if constexpr (With::in_registers)
+    if constexpr (With::in_registers && Width > 1)
       if (step == 1) return add_rows<With, 1, 0, Rows>(sums, rest, h + l, row_size<Width>{});
     add_rows<With, 1, 0, Rows>(sums, rest, h + l, some_columns<Width>{step});
   };

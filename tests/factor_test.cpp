@@ -171,6 +171,29 @@ TEST(factor, bounds_the_distance_of_the_product) {
   }
 }
 
+// A product through one tap has that tap's error all over.
+TEST(factor, is_near_all_of_the_filter_not_only_its_largest_tap) {
+  for (const double scale : {1.0, 1e-20, 1e200}) {
+    reals h = product(gaussian(9, 2), gaussian(7, 1.5));
+    h[4 * 7 + 3] *= 1.05;  // the largest one
+    for (double& tap : h) tap *= scale;
+    const auto found = factor(h, {9, 7});
+    ASSERT_TRUE(found);
+    // As a column and a row through it: each of their other taps 5% too small or too large.
+    EXPECT_LT(found->error_norm1, 0.009);
+    const auto& column = std::get<reals>(found->column);
+    const auto& row = std::get<reals>(found->row);
+    EXPECT_TRUE(std::equal(column.begin(), column.end(), column.rbegin()));
+    EXPECT_TRUE(std::equal(row.begin(), row.end(), row.rbegin()));
+  }
+  using complex = std::complex<double>;
+  std::vector<complex> h = product<complex>({{1, 1}, {0, 2}, {3, 0}}, {{0, 1}, {1, -1}, {2, 2}});
+  h[8] *= complex(1.001, 0.001);
+  const auto found = factor(h, {3, 3});
+  ASSERT_TRUE(found);
+  EXPECT_LT(found->error_norm1, 0.001);
+}
+
 TEST(factor, never_makes_a_tap_of_a_zero_or_a_zero_of_a_tap) {
   reals h = product<double>({1, 0, 2.5}, {0.1, 0, 3, 1});
   EXPECT_TRUE(factor(h, {3, 4}));

@@ -285,10 +285,9 @@ way way_of(const tap_values& factor, std::size_t from) {
         if constexpr (is_complex_type<std::decay_t<decltype(taps.front())>>) {
           return way::plainly;
         } else {
-          if (!symmetric<T>(taps, from)) return way::plainly;
-          const bool box = taps.size() >= simd::shortest_box &&
-                           std::count(taps.begin(), taps.end(), taps.front()) == std::ssize(taps);
-          return box ? way::box : way::folded;
+          const auto found = symmetric<T>(taps, from);
+          if (!found) return way::plainly;
+          return found->loops.in_blocks ? way::box : way::folded;
         }
       },
       factor);

@@ -94,11 +94,14 @@ struct pass {
   }
 };
 
+/// A column and a row.
+template <class FactorTap>
+using factor_pair = std::pair<std::vector<FactorTap>, std::vector<FactorTap>>;
+
 /// The factors with a power of two moved from one to the other, so that the norm of the row is from 1 to below 2:
 /// the sums down columns come first here, and what is said in `rank_one` of those along rows holds for them then.
 template <class FactorTap>
-std::pair<std::vector<FactorTap>, std::vector<FactorTap>> balanced(
-    const detail::rank_one& factors) {
+factor_pair<FactorTap> balanced(const detail::rank_one& factors) {
   std::pair both{std::get<std::vector<FactorTap>>(factors.column),
                  std::get<std::vector<FactorTap>>(factors.row)};
   if constexpr (!std::is_integral_v<FactorTap>) {
@@ -131,7 +134,7 @@ std::vector<tap_group<Tap>> patched(const std::vector<FactorTap>& factor, std::i
   return grouped(placed, step, size);
 }
 
-/// Whether these factors are in the range of f32, or of f64 where sums are made in that.
+/// Whether these factors are in the range of f32 or, for `wide` sums, of f64.
 template <class FactorTap>
 bool in_range(const detail::request& r, bool wide) {
   if constexpr (std::is_integral_v<FactorTap>) {
@@ -149,10 +152,6 @@ bool in_range(const detail::request& r, bool wide) {
            std::all_of(factors.second.begin(), factors.second.end(), fits);
   }
 }
-
-/// A column and a row.
-template <class FactorTap>
-using factor_pair = std::pair<std::vector<FactorTap>, std::vector<FactorTap>>;
 
 /// How integers of 8 bits with float taps are summed in f32.
 struct narrowed {

@@ -13,10 +13,13 @@ namespace convgpu {
 ///
 /// A process reads it once, for its first plan. If it is broken, or of another processor, instruction set or version
 /// of the library, the rates built in are taken, and `description::notes` says why.
+///
+/// May be called by several threads at once, as long as none changes the environment meanwhile.
 [[nodiscard]] CONVGPU_API std::string calibration_file();
 
 /// Measures how fast this machine is, for some seconds on one thread, and writes that to `file`, making its folder:
-/// all of it or, if that fails, nothing. For processes that are started afterwards.
+/// all of it or, if that fails, nothing. For processes that are started afterwards. Of several threads or processes that
+/// do so at once, the last one's file stays; each slows the others down, and measures that.
 /// \throws invalid_problem  `file` is empty
 /// \throws error            it cannot be written
 CONVGPU_API void calibrate(const std::string& file = calibration_file());

@@ -454,8 +454,24 @@ detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates va
   const cpu::rates rates = to_rates(values);
   const auto blocks = overlap_save_blocks_for(r, allowed_transform_error(r));
   work w{r, rates};
-  w.arithmetic = 1e9 * blocks->seconds *
-                 (sums_in_f64(r.form.types) ? rates.transform_f64 : rates.transform_f32);
+  const bool wide = sums_in_f64(r.form.types);
+  const bool complex = is_complex(r.form.types.in) || is_complex(r.form.types.filter);
+  w.arithmetic = 1e9 * blocks->seconds * (wide ? rates.transform_f64 : rates.transform_f32);
+  // What the table of transforms does not have: samples that become others, twice (for the largest, and for the
+  // block), and sums that do.
+  const normal_form form = oriented(r.form);
+  const auto seen = [](const axis& a, std::int64_t outputs) {
+    return static_cast<double>(a.out + ((a.out - 1) / outputs + 1) * (a.reach() - 1));
+  };
+  const double samples = static_cast<double>(form.planes) * seen(form.row, blocks->rows) *
+                         seen(form.col, blocks->cols);
+  if (size_of(form.types.in) != (wide ? 8U : 4U) * (is_complex(form.types.in) ? 2 : 1) ||
+      is_integer(form.types.in))
+    w.arithmetic += 2 * samples * (wide ? rates.widened : rates.converted);
+  if (complex) w.arithmetic += (samples + w.outputs()) * rates.transform_parted;
+  if (is_integer(form.types.out)) w.arithmetic += w.outputs() * rates.transform_rounded;
+  else if (size_of(form.types.out) != (wide ? 8U : 4U) * (complex ? 2 : 1))
+    w.arithmetic += w.outputs() * storing(w, wide ? dtype::f64 : dtype::f32, false);
   // Integers are rounded to what they are.
   return w.done(is_integer(r.form.types.filter) ? 0 : blocks->error);
 }

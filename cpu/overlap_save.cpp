@@ -11,11 +11,8 @@
 #include "overlap_save.hpp"
 
 #include <algorithm>
-
-#include "overlap_save.hpp"
-
-#include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/separable.hpp>
@@ -428,8 +425,11 @@ class overlap_save final : public detail::runnable {
     } else if constexpr (std::is_same_v<Result, T>) {
       put(re);
     } else {
+      // Less than 2^51, they are the last bits of what adding 3·2^51 makes of them.
+      constexpr double last_bit_is_1 = 0x1.8p52;
       for (std::int64_t j = 0; j < count; ++j)
-        results[j] = static_cast<std::int64_t>(std::nearbyint(re[j]));
+        results[j] = std::bit_cast<std::int64_t>(re[j] + last_bit_is_1) -
+                     std::bit_cast<std::int64_t>(last_bit_is_1);
       put(results);
     }
   }

@@ -162,7 +162,7 @@ double allowed_transform_error(const detail::request& r) {
     // Rounding gives the integer that it is.
     const auto largest =
         static_cast<double>(norms_of(r.filter.values).one) * largest_sample(r.form.types.in);
-    return largest < 0x1p52 ? 0.49 / std::max(largest, 1.0) : 0;
+    return largest < 0x1p51 ? 0.49 / std::max(largest, 1.0) : 0;
   }
   if (r.how.tolerance) return *r.how.tolerance;
   return 4 * direct_error(r);

@@ -63,6 +63,8 @@ struct rates {
   double byte_memory;
   double transform_f32;  ///< what the table of cpu/overlap_save_blocks.cpp has a nanosecond for
   double transform_f64;
+  double transform_parted;   ///< a complex sample loaded, or an output put together
+  double transform_rounded;  ///< an output that becomes an integer
 };
 static_assert(std::is_trivially_copyable_v<rates> && sizeof(rates) % sizeof(double) == 0);
 

@@ -13,7 +13,7 @@ extern const kernels baseline;
 #if defined(__x86_64__)
 extern const kernels avx2;
 extern const kernels avx512;
-extern const kernels avx512_vnni;
+extern const pairs_kernel avx512_vnni_pairs;
 #endif
 
 namespace {
@@ -25,7 +25,15 @@ std::vector<const kernels*> available() {
   // These ask the operating system, too, whether it keeps the registers.
   const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (has_avx512 && __builtin_cpu_supports("avx512vnni")) found.push_back(&avx512_vnni);
+  if (has_avx512 && __builtin_cpu_supports("avx512vnni")) {
+    static const kernels avx512_vnni = [] {
+      kernels k = avx512;
+      k.name = "avx512_vnni";
+      k.i16 = avx512_vnni_pairs;
+      return k;
+    }();
+    found.push_back(&avx512_vnni);
+  }
   if (has_avx512) found.push_back(&avx512);
   // Conversion of 16-bit floats (F16C) came before AVX2, and is in every processor that has it.
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&avx2);

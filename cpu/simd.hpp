@@ -158,6 +158,9 @@ struct fft {
   T (*magnitude)(const T* from, std::int64_t count);
 };
 
+/// Integers of 8 and 16 bits.
+using pairs_kernel = kernel<std::int16_t, tap_pair, std::int32_t>;
+
 /// What an instruction set has.
 struct kernels {
   const char* name;
@@ -167,7 +170,7 @@ struct kernels {
   /// Samples and taps within 32 bits.
   kernel<std::int64_t, std::int64_t, std::int64_t> i64;
   /// Patches have pairs of columns; samples are read up to two beyond the last that is needed.
-  kernel<std::int16_t, tap_pair, std::int32_t> i16;
+  pairs_kernel i16;
   /// For any patches of one row, and for any patches.
   line_kernel<float> f32_short_line;
   line_kernel<float> f32_long_line;

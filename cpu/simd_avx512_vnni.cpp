@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// AVX-512 with dot products of 16-bit pairs in one instruction.
+// Dot products of 16-bit pairs in one instruction; all else is as in AVX-512.
 #define CONVGPU_SIMD_BYTES 64
 #define CONVGPU_SIMD_ROWS 8
 #define CONVGPU_SIMD_COLS 2
@@ -7,7 +7,7 @@
 
 namespace convgpu::cpu::simd {
 
-extern const kernels avx512_vnni;
-constinit const kernels avx512_vnni = these("avx512_vnni");
+extern const pairs_kernel avx512_vnni_pairs;
+constinit const pairs_kernel avx512_vnni_pairs = pairs_of<CONVGPU_SIMD_ROWS>();
 
 }  // namespace convgpu::cpu::simd

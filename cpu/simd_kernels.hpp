@@ -508,6 +508,11 @@ constexpr line_kernel<T> long_line_of() {
           .loop = {1, rows * step, long_line<T, rows>}};
 }
 
+template <int Rows>
+constexpr pairs_kernel pairs_of() {
+  return {Rows, pairs::cols<2>, strip_of<pairs, Rows, 2>};
+}
+
 constexpr kernels these(const char* name) {
   constexpr int rows = CONVGPU_SIMD_ROWS;
   constexpr int vectors = CONVGPU_SIMD_COLS;
@@ -518,7 +523,7 @@ constexpr kernels these(const char* name) {
       .i32 = {rows, alike<std::int32_t>::cols<vectors>,
               strip_of<alike<std::int32_t>, rows, vectors>},
       .i64 = {rows, wide::cols<vectors>, strip_of<wide, rows, vectors>},
-      .i16 = {rows, pairs::cols<2>, strip_of<pairs, rows, 2>},
+      .i16 = pairs_of<rows>(),
       .f32_short_line = short_line_of<float, rows>(),
       .f32_long_line = long_line_of<float>(),
       .f64_short_line = short_line_of<double, rows>(),

@@ -13,6 +13,7 @@
 #include <complex>
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/error_bound.hpp>
+#include <convgpu/detail/fft_error.hpp>
 #include <cstdint>
 #include <optional>
 #include <variant>

@@ -15,6 +15,7 @@
 #include <bit>
 #include <cmath>
 #include <convgpu/detail/arithmetic.hpp>
+#include <convgpu/detail/fft_error.hpp>
 #include <convgpu/detail/separable.hpp>
 #include <convgpu/error.hpp>
 #include <cstring>
@@ -160,7 +161,7 @@ class overlap_save final : public detail::runnable {
   template <class Tap>
   void make_spectrum(const detail::request& r, const std::vector<Tap>& taps) {
     using wide = wider_than<T>;
-    const long double norm = norm1_of(r.filter.values);
+    const long double norm = norms_of(r.filter.values).one;
     filter_exponent_ = norm == 0 ? 0 : std::ilogb(norm);
     const fft_size size = transform_.size();
     std::vector<std::complex<wide>> points(static_cast<std::size_t>(size.points()));

@@ -24,14 +24,9 @@ struct overlap_save_blocks {
   double error = 0;  ///< at most, as a fraction of ‖h‖₁·max|x|
 };
 
-/// The largest error that is allowed, as a fraction of ‖h‖₁·max|x|.
-[[nodiscard]] double allowed_transform_error(const detail::request& r);
 /// None where no size will do.
 [[nodiscard]] std::optional<overlap_save_blocks> overlap_save_blocks_for(const detail::request& r,
                                                                          double allowed_error);
-
-/// Σ|h|.
-[[nodiscard]] long double norm1_of(const detail::tap_values& values);
 
 /// A signal in a column is one in a row: rows and columns are exchanged.
 inline bool is_column(const detail::normal_form& form) {

@@ -5,13 +5,9 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <complex>
 #include <convgpu/detail/error_bound.hpp>
-#include <convgpu/detail/separable.hpp>
 #include <limits>
 #include <string>
-#include <type_traits>
-#include <variant>
 
 #include "algorithms.hpp"
 #include "fft_error.hpp"
@@ -22,42 +18,8 @@ namespace {
 
 using namespace detail;  // forms and types: what both backends compute with
 
-/// Real samples and taps go two to a point.
-int samples_per_point(const types& t) {
-  return is_complex(t.in) || is_complex(t.filter) ? 1 : 2;
-}
 int lanes_for(const types& t) {
   return sums_in_f64(t) ? fft_passes<double>().lanes : fft_passes<float>().lanes;
-}
-
-/// Σ|h| and the root of Σ|h|².
-struct filter_norms {
-  long double one = 0;
-  long double two = 0;
-};
-filter_norms norms_of(const tap_values& values) {
-  filter_norms n;
-  // Relative to the largest, so that no square overflows.
-  const auto size = []<class Tap>(Tap tap) {
-    if constexpr (std::is_same_v<Tap, std::int32_t>)
-      return std::fabs(static_cast<long double>(tap));
-    else return static_cast<long double>(std::abs(tap));
-  };
-  std::visit(
-      [&](const auto& taps) {
-        long double largest = 0;
-        for (const auto& tap : taps) largest = std::fmax(largest, size(tap));
-        if (largest == 0) return;
-        for (const auto& tap : taps) {
-          const long double part = size(tap) / largest;
-          n.one += part;
-          n.two += part * part;
-        }
-        n.one *= largest;
-        n.two = std::sqrt(n.two) * largest;
-      },
-      values);
-  return n;
 }
 
 /// Times of an instruction set, told by the lanes of its vectors of f32: measured on one core of a Zen 4 at 3.7 GHz.
@@ -118,20 +80,13 @@ double workspace_of(fft_size points) {
          (points.rows > 1 ? 400 * static_cast<double>(points.cols) : 0);
 }
 
-/// One magnitude more than any sample of the type has.
-double largest_sample(dtype in) {
-  const bool is_unsigned = in == dtype::u8 || in == dtype::u16;
-  return std::exp2(static_cast<double>(8 * size_of(in)) - (is_unsigned ? 0 : 1));
-}
-
 /// Calls f(overlap_save_blocks) for each size that the filter fits into.
 template <class F>
 void for_each_block_size(const request& r, const F& f) {
   const normal_form form = oriented(r.form);
   const int lanes = lanes_for(form.types);
   const int per_point = samples_per_point(form.types);
-  const filter_norms norms = norms_of(r.filter.values);
-  const double ratio = norms.one == 0 ? 1 : static_cast<double>(norms.two / norms.one);
+  const double ratio = norms_of(r.filter.values).ratio();
   const auto consider = [&](fft_size size) {
     if (!is_fft_size(size, lanes)) return;
     const extent samples = samples_of(size, per_point);
@@ -152,21 +107,6 @@ void for_each_block_size(const request& r, const F& f) {
 }
 
 }  // namespace
-
-long double norm1_of(const tap_values& values) {
-  return norms_of(values).one;
-}
-
-double allowed_transform_error(const detail::request& r) {
-  if (is_integer(r.form.types.filter)) {
-    // Rounding gives the integer that it is.
-    const auto largest =
-        static_cast<double>(norms_of(r.filter.values).one) * largest_sample(r.form.types.in);
-    return largest < 0x1p51 ? 0.49 / std::max(largest, 1.0) : 0;
-  }
-  if (r.how.tolerance) return *r.how.tolerance;
-  return 4 * direct_error(r);
-}
 
 std::optional<overlap_save_blocks> overlap_save_blocks_for(const detail::request& r,
                                                            double allowed_error) {
@@ -195,13 +135,7 @@ std::string refuse_overlap_save(const detail::request& r) {
   double least = std::numeric_limits<double>::infinity();
   for_each_block_size(r, [&](const overlap_save_blocks& b) { least = std::min(least, b.error); });
   if (std::isinf(least)) return "no block that its taps fit into is small enough";
-  if (is_integer(form.types.filter))
-    return "rounding its sums to integers might not be exact: their error may reach " +
-           short_text(least) + " of the largest, allowed: " + short_text(allowed);
-  return "its error may reach " + short_text(least) + ", " +
-         (r.how.tolerance ? "more than options.tolerance"
-                          : "four times that of direct summation " + short_text(allowed) +
-                                "; options.tolerance may allow it");
+  return refuse_transform_error(r, least);
 }
 
 }  // namespace convgpu::cpu

@@ -24,12 +24,16 @@ class kernels {
   [[nodiscard]] virtual bool exact_on_integers() const noexcept = 0;
   /// Device memory that a launch needs for the whole output; for a part of it this is enough.
   [[nodiscard]] virtual std::size_t workspace_bytes() const noexcept { return 0; }
+  /// Outputs are made in blocks of so many, wherever a launch begins: it computes all blocks that it wants a part of,
+  /// and looks at what any of their outputs sees.
+  [[nodiscard]] virtual extent block() const noexcept { return {1, 1}; }
   /// Queues the computation of `p.rows` × `p.cols` of the output. Neither allocates nor synchronises.
   virtual void launch(const image_params& p, void* workspace, CUstream_st* on) const = 0;
 };
 
 [[nodiscard]] std::unique_ptr<const kernels> direct_kernels(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const kernels> separable_kernels(const detail::request& r);
+[[nodiscard]] std::unique_ptr<const kernels> overlap_save_kernels(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const kernels> plain_kernels(const detail::request& r);
 
 /// What a device must have for the kernels to run on it, as 10·major + minor: 75, 90 …
@@ -45,6 +49,7 @@ class kernels {
 /// Why it cannot; empty where it can.
 [[nodiscard]] std::string refuse_direct(const detail::request& r);
 [[nodiscard]] std::string refuse_separable(const detail::request& r);
+[[nodiscard]] std::string refuse_overlap_save(const detail::request& r);
 
 /// The way of the data to such kernels and back.
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_runnable(

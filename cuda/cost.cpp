@@ -7,13 +7,16 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <cmath>
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/error_bound.hpp>
+#include <convgpu/detail/fft_error.hpp>
 #include <cstring>
 #include <string_view>
 #include <vector>
 
 #include "launch.hpp"
+#include "overlap_save.hpp"
 #include "tuning.hpp"
 
 namespace convgpu::cuda {
@@ -76,7 +79,9 @@ std::vector<double> built_in(int index) {
 // The part of the peak of multiply-adds.
 constexpr double part_of_direct = 0.6;     // eight products for three reads of shared memory
 constexpr double part_of_separable = 0.4;  // one or two, and two barriers a step
-constexpr double part_of_plain = 0.05;     // a read of a cache, and its address, for each
+constexpr double part_of_overlap_save =
+    0.7;                                // of arithmetic and shared memory, one after the other
+constexpr double part_of_plain = 0.05;  // a read of a cache, and its address, for each
 // Loads of a step of cuda/separable are asked for when the one before has ended.
 constexpr double waits_of_separable = 1.05;
 // What memory and arithmetic do not do at the same time, of the shorter one of both.
@@ -161,6 +166,27 @@ estimate cost_of_direct(const request& r, detail::rates values) {
                       with_halo(tile.out_cols(), chunk(r.form.col.taps));
   const double taps = static_cast<double>(r.form.row.taps) * static_cast<double>(r.form.col.taps);
   return c.done(c.outputs * taps, part_of_direct, c.bytes(read), 1, direct_error(r));
+}
+
+estimate cost_of_overlap_save(const request& r, detail::rates values) {
+  const counted c(r, values);
+  const overlap_save_blocks b = overlap_save_blocks_for(r).value();
+  const bool wide = sums_in_f64(r.form.types);
+  const auto points = static_cast<double>(b.points.points());
+  const double size = wide ? sizeof(double) : sizeof(float);
+  // There and back, 5·n·log₂(n) operations each, and the product.
+  const double arithmetic = static_cast<double>(b.count) * points * (10 * std::log2(points) + 6) *
+                            (wide ? c.rates.fma_f64 : c.rates.fma_f32);
+  // A multiprocessor reads or writes 128 bytes of shared memory while it does 128 multiply-adds of f32.
+  const double shared =
+      static_cast<double>(b.count) * points * b.accesses * 2 * size * c.rates.fma_f32;
+  const double again = static_cast<double>(b.count) * points * samples_per_point(r.form.types) /
+                       std::max(c.outputs, 1.0);
+  // Blocks that are not enough for all multiprocessors leave the others idle.
+  const double each = static_cast<double>(b.count) / c.rates.multiprocessors;
+  const double idle = std::ceil(each) / each;
+  return c.done((arithmetic + shared) / c.fma * idle, part_of_overlap_save, c.bytes(again), 1,
+                b.error);
 }
 
 estimate cost_of_plain(const request& r, detail::rates values) {

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "shared_layout.hpp"
+#include "transform.hpp"
 
 namespace convgpu::cuda {
 
@@ -223,6 +224,41 @@ constexpr separable_layout separable_layout_for(int row_taps, int col_taps) {
                  static_cast<std::size_t>(l.ring_rows * t.template ring_pitch<Sum>()) * sizeof(Sum);
   l.bytes = l.results_at + static_cast<std::size_t>(t.step * t.cols()) * sizeof(Sum);
   return l;
+}
+
+/// cuda/overlap_save. Points of a block: the fewest for which no half warps meet in a bank, the most that fit into
+/// the shared memory of any device, 128 KiB of f32.
+struct overlap_save_sizes {
+  int fewest = 1024;
+  int most = 16384;
+  int narrowest = 32;  // rows of images: a round of the banks
+  int widest = 512;
+};
+/// A thread keeps 16 points in registers, 32 numbers, beside their roots, its tile and its places: 80 registers for
+/// three blocks of f32, which 8192 points leave room for on 9.0, and 128 for two of f64.
+template <class T>
+constexpr int overlap_save_blocks_at_once = std::is_same_v<T, float> ? 3 : 2;
+/// Samples that a thread asks for before it waits for the first: 32 bytes of them.
+template <class Sample>
+constexpr int overlap_save_loads = 32 / static_cast<int>(sizeof(Sample));
+/// The points, and what warps tell one another.
+template <class T>
+constexpr std::size_t overlap_save_shared_bytes(int points) {
+  return shared_bytes_of<T>(points) +
+         static_cast<std::size_t>(block_threads / warp) * 2 * sizeof(T);
+}
+/// What the system keeps of a multiprocessor's shared memory for each block.
+constexpr std::size_t shared_reserved = 1024;
+/// Accesses of shared memory for a point: a load and a store for each stage there and back, the last one's and the
+/// first one's back are one; filling and emptying.
+constexpr int overlap_save_accesses(int stages) {
+  return 4 * (stages - 1) + 2 + 2;
+}
+/// What takes as long as so many of them, of device memory and caches: samples, results, spectrum and roots.
+constexpr int overlap_save_other_accesses = 6;
+/// How much longer a block takes where so few are on a multiprocessor that its barriers are waited for.
+constexpr double overlap_save_alone(int resident) {
+  return resident >= 3 ? 1 : resident == 2 ? 1.15 : 1.5;
 }
 
 /// Host data: how much of it is copied at once, and how many such chunks are on their way in each direction.

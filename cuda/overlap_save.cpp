@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which blocks cuda/overlap_save takes, and what it refuses.
+
+#include "overlap_save.hpp"
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <convgpu/detail/arithmetic.hpp>
+#include <convgpu/detail/error_bound.hpp>
+#include <convgpu/detail/fft_error.hpp>
+#include <limits>
+#include <string>
+
+#include "algorithms.hpp"
+#include "launch.hpp"
+#include "tuning.hpp"
+
+namespace convgpu::cuda {
+namespace {
+
+using namespace detail;  // forms and types: what both backends compute with
+
+int attribute(cudaDeviceAttr which, int device) {
+  int value = 0;
+  check(cudaDeviceGetAttribute(&value, which, device), "cudaDeviceGetAttribute");
+  return value;
+}
+
+/// Calls f(overlap_save_blocks) for each size that the filter fits into, and that fits into the device.
+template <class F>
+void for_each_block_size(const request& r, const F& f) {
+  constexpr overlap_save_sizes sizes;
+  const normal_form form = oriented(r.form);
+  const int per_point = samples_per_point(form.types);
+  const bool wide = sums_in_f64(form.types);
+  const double norms = norms_of(r.filter.values).ratio();
+  const auto most_shared =
+      static_cast<std::size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, r.device));
+  const std::int64_t multiprocessors =
+      std::max(1, attribute(cudaDevAttrMultiProcessorCount, r.device));
+  const auto consider = [&](transform_size size) {
+    const extent samples = samples_of(size, per_point);
+    if (samples.rows < form.row.reach() || samples.cols < form.col.reach()) return;
+    overlap_save_blocks b{.points = size};
+    b.shared = wide ? overlap_save_shared_bytes<double>(size.points())
+                    : overlap_save_shared_bytes<float>(size.points());
+    if (b.shared > most_shared) return;
+    b.rows = std::min(samples.rows - form.row.reach() + 1, form.row.out);
+    b.cols = std::min(samples.cols - form.col.reach() + 1, form.col.out);
+    b.count = form.planes * ((form.row.out - 1) / b.rows + 1) * ((form.col.out - 1) / b.cols + 1);
+    b.error = transform_error(size.points(), norms, roundoff(form.types), per_point,
+                              [&](const auto& g) { for_each_pass(size, g); });
+    const int resident = static_cast<int>(std::min<std::size_t>(
+        wide ? overlap_save_blocks_at_once<double> : overlap_save_blocks_at_once<float>,
+        (most_shared + shared_reserved) / (b.shared + shared_reserved)));
+    b.accesses = overlap_save_accesses(transform_of(size).count) + overlap_save_other_accesses;
+    const std::int64_t of_busiest = (b.count - 1) / multiprocessors + 1;
+    b.work = static_cast<double>(of_busiest) * size.points() * b.accesses *
+             overlap_save_alone(static_cast<int>(std::min<std::int64_t>(resident, of_busiest)));
+    f(b);
+  };
+  for (int points = sizes.fewest; points <= sizes.most; points *= 2) {
+    if (form.row.taps == 1) consider({1, points});  // each row is a signal of its own
+    for (int cols = sizes.narrowest; cols <= sizes.widest; cols *= 2)
+      consider({points / cols, cols});
+  }
+}
+
+/// The filter as points of a block: `value` of each tap.
+template <class T, class Tap, class Value>
+std::vector<std::complex<wider_than<T>>> points_of(const request& r, transform_size size,
+                                                   const std::vector<Tap>& taps,
+                                                   const Value& value) {
+  const normal_form form = oriented(r.form);
+  const bool pairs = samples_per_point(form.types) == 2;
+  const std::int64_t length = samples_of(size, pairs ? 2 : 1).cols;
+  std::vector<std::complex<wider_than<T>>> points(static_cast<std::size_t>(size.points()));
+  for (std::int64_t k = 0; k < form.row.taps; ++k)
+    for (std::int64_t l = 0; l < form.col.taps; ++l) {
+      const std::complex<wider_than<T>> h =
+          value(taps[static_cast<std::size_t>(k * form.col.taps + l)]);
+      const std::int64_t i = k * form.row.dilation * length + l * form.col.dilation;
+      // The second half of real samples is the imaginary part.
+      const bool second = i >= size.points();
+      auto& point = points[static_cast<std::size_t>(second ? i - size.points() : i)];
+      if (second) point.imag(h.real());
+      else if (pairs) point.real(h.real());
+      else point = h;
+    }
+  return points;
+}
+
+}  // namespace
+
+template <class T>
+overlap_save_tables<T> overlap_save_tables_of(const request& r, const overlap_save_blocks& blocks) {
+  using wide = std::complex<wider_than<T>>;
+  const long double norm = norms_of(r.filter.values).one;
+  overlap_save_tables<T> all{roots_of<T>(blocks.points), norm == 0 ? 0 : std::ilogb(norm)};
+  std::visit(
+      [&]<class Tap>(const std::vector<Tap>& taps) {
+        const auto append = [&](const auto& value) {
+          const auto spectrum =
+              spectrum_of<T>(blocks.points, points_of<T>(r, blocks.points, taps, value));
+          all.numbers.insert(all.numbers.end(), spectrum.begin(), spectrum.end());
+        };
+        const auto scaled = [&](auto part) {
+          return static_cast<wider_than<T>>(
+              std::scalbn(static_cast<long double>(part), -all.filter_exponent));
+        };
+        append([&](const Tap& tap) {
+          if constexpr (is_complex_type<Tap>) return wide(scaled(tap.real()), scaled(tap.imag()));
+          else return wide(scaled(tap));
+        });
+        if constexpr (!std::is_same_v<Tap, std::int32_t>)
+          append([](const Tap& tap) { return wide(tap == Tap{} ? 0 : 1); });
+      },
+      r.filter.values);
+  return all;
+}
+template overlap_save_tables<float> overlap_save_tables_of<float>(const request&,
+                                                                  const overlap_save_blocks&);
+template overlap_save_tables<double> overlap_save_tables_of<double>(const request&,
+                                                                    const overlap_save_blocks&);
+
+std::optional<overlap_save_blocks> overlap_save_blocks_for(const request& r) {
+  const double allowed = allowed_transform_error(r);
+  std::optional<overlap_save_blocks> best;
+  for_each_block_size(r, [&](const overlap_save_blocks& b) {
+    if (b.error <= allowed && (!best || b.work < best->work)) best = b;
+  });
+  return best;
+}
+
+std::string refuse_overlap_save(const request& r) {
+  const normal_form& form = r.form;
+  if (form.row.stride != 1 || form.col.stride != 1)
+    return "its stride is not 1: most of what a transform computes would be thrown away";
+  if (overlap_save_blocks_for(r)) return {};
+  double least = std::numeric_limits<double>::infinity();
+  for_each_block_size(r, [&](const overlap_save_blocks& b) { least = std::min(least, b.error); });
+  if (std::isinf(least))
+    return "its taps reach over " + std::to_string(form.row.reach()) + " x " +
+           std::to_string(form.col.reach()) +
+           " samples, too many for a block in the device's shared memory";
+  return refuse_transform_error(r, least);
+}
+
+}  // namespace convgpu::cuda

@@ -453,7 +453,7 @@ detail::estimate cost_of_separable(const detail::request& r, detail::rates value
 
 detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates values) {
   const cpu::rates rates = to_rates(values);
-  const auto blocks = overlap_save_blocks_for(r, allowed_transform_error(r));
+  const auto blocks = overlap_save_blocks_for(r);
   work w{r, rates};
   const bool wide = sums_in_f64(r.form.types);
   const bool complex = is_complex(r.form.types.in) || is_complex(r.form.types.filter);
@@ -468,9 +468,10 @@ detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates va
                          seen(form.col, blocks->cols);
   if (size_of(form.types.in) != (wide ? 8U : 4U) * (is_complex(form.types.in) ? 2 : 1) ||
       is_integer(form.types.in))
-    w.arithmetic += 2 * samples * (wide ? rates.widened : rates.converted);
+    w.arithmetic += 2 * blocks->products() * samples * (wide ? rates.widened : rates.converted);
   if (complex) w.arithmetic += (samples + w.outputs()) * rates.transform_parted;
-  if (is_integer(form.types.out)) w.arithmetic += w.outputs() * rates.transform_rounded;
+  if (is_integer(form.types.out))
+    w.arithmetic += blocks->products() * w.outputs() * rates.transform_rounded;
   else if (size_of(form.types.out) != (wide ? 8U : 4U) * (complex ? 2 : 1))
     w.arithmetic += w.outputs() * storing(w, wide ? dtype::f64 : dtype::f32, false);
   // Integers are rounded to what they are.

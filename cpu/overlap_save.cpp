@@ -6,6 +6,9 @@
 // 2, and data of any size neither overflow nor vanish. What is not finite is left out, and the outputs that see it are
 // marked afterwards: where a sample lies under a tap that is not zero, in rectangles of such taps.
 //
+// Integers whose sums are too large for a transform of f64 to tell them apart are cut into limbs (limbs.hpp), whose
+// convolutions are rounded and added up, modulo 2^64.
+//
 // Which outputs a block makes, and from what, depends on the problem alone: threads change no bit.
 
 #include "overlap_save.hpp"
@@ -46,7 +49,7 @@ strides oriented(strides step, bool swapped) {
 template <class T, class Sample, bool Complex, class Result>
 class overlap_save final : public detail::runnable {
   static constexpr int per_point = Complex ? 1 : 2;
-  using result = Result;
+  static constexpr bool is_exact = std::is_same_v<Result, std::int64_t>;
 
  public:
   template <class Tap>
@@ -65,7 +68,12 @@ class overlap_save final : public detail::runnable {
                                      : blocks.points.cols;
     down_ = (form_.row.out - 1) / blocks.rows + 1;
     across_ = (form_.col.out - 1) / blocks.cols + 1;
-    make_spectrum(r, taps);
+    if constexpr (is_exact) {
+      for (int index = 0; index < blocks.taps.count; ++index)
+        spectra_.push_back(spectrum_of(limb_of(taps, blocks.taps, index)));
+    } else {
+      spectra_.push_back(spectrum_of(taps));
+    }
     cut_lanes(r);
   }
 
@@ -74,13 +82,14 @@ class overlap_save final : public detail::runnable {
       return (rows == 1 ? "" : std::to_string(rows) + " x ") + std::to_string(cols);
     };
     return simd::best().name + std::string(", blocks of ") + by(samples_.rows, samples_.cols) +
-           " samples for " + by(blocks_.rows, blocks_.cols) + " outputs, error at most " +
-           short_text(blocks_.error) + ", " + std::to_string(lanes_) +
-           (lanes_ == 1 ? " thread" : " threads");
+           " samples for " + by(blocks_.rows, blocks_.cols) + " outputs, " +
+           (!is_exact                 ? "error at most " + short_text(blocks_.error)
+            : blocks_.products() == 1 ? "exact"
+                                      : "exact in " + std::to_string(blocks_.samples.count) +
+                                            " x " + std::to_string(blocks_.taps.count) + " limbs") +
+           ", " + std::to_string(lanes_) + (lanes_ == 1 ? " thread" : " threads");
   }
-  [[nodiscard]] bool exact_on_integers() const noexcept override {
-    return std::is_same_v<result, std::int64_t>;
-  }
+  [[nodiscard]] bool exact_on_integers() const noexcept override { return is_exact; }
   [[nodiscard]] std::size_t workspace_bytes() const noexcept override {
     return lane_bytes() * static_cast<std::size_t>(lanes_) + alignment - 1;
   }
@@ -120,6 +129,7 @@ class overlap_save final : public detail::runnable {
     Sample* samples;  // a piece each of the eight parts of a block
     T* parts;         // the same, real and imaginary parts
     Result* results;  // a piece of a row
+    Result* sums;     // of limbs, for all outputs
 
     scratch(const overlap_save& o, std::byte* memory) {
       const auto take = [&](std::size_t bytes) {
@@ -129,10 +139,16 @@ class overlap_save final : public detail::runnable {
       samples = reinterpret_cast<Sample*>(take(o.pieces_bytes(sizeof(Sample))));
       parts = reinterpret_cast<T*>(take(o.pieces_bytes(sizeof(T))));
       results = reinterpret_cast<Result*>(take(o.pieces_bytes(sizeof(Result)) / 8));
+      sums = reinterpret_cast<Result*>(take(o.sums_bytes()));
     }
   };
   [[nodiscard]] std::size_t pieces_bytes(std::size_t element) const noexcept {
     return 8 * static_cast<std::size_t>(chunk_) * element;
+  }
+  [[nodiscard]] std::size_t sums_bytes() const noexcept {
+    return blocks_.products() == 1
+               ? 0
+               : static_cast<std::size_t>(blocks_.rows * blocks_.cols) * sizeof(Result);
   }
   [[nodiscard]] std::size_t block_bytes() const noexcept {
     return std::max(static_cast<std::size_t>(transform_.numbers()) * sizeof(T),
@@ -140,7 +156,8 @@ class overlap_save final : public detail::runnable {
   }
   [[nodiscard]] std::size_t lane_bytes() const noexcept {
     return aligned(block_bytes()) + aligned(pieces_bytes(sizeof(Sample))) +
-           aligned(pieces_bytes(sizeof(T))) + aligned(pieces_bytes(sizeof(Result)) / 8);
+           aligned(pieces_bytes(sizeof(T))) + aligned(pieces_bytes(sizeof(Result)) / 8) +
+           aligned(sums_bytes());
   }
 
   void cut_lanes(const detail::request& r) {
@@ -158,18 +175,23 @@ class overlap_save final : public detail::runnable {
     if (lanes_ > 1 && !executor_) start_workers();  // now, so that no run has to
   }
 
+  /// Taps are divided by a power of two.
+  struct filter_spectrum {
+    aligned_array<T> points;
+    int exponent;
+  };
   template <class Tap>
-  void make_spectrum(const detail::request& r, const std::vector<Tap>& taps) {
+  filter_spectrum spectrum_of(const std::vector<Tap>& taps) const {
     using wide = wider_than<T>;
-    const long double norm = norms_of(r.filter.values).one;
-    filter_exponent_ = norm == 0 ? 0 : std::ilogb(norm);
+    const long double norm = norms_of(taps).one;
+    const int exponent = norm == 0 ? 0 : std::ilogb(norm);
     const fft_size size = transform_.size();
     std::vector<std::complex<wide>> points(static_cast<std::size_t>(size.points()));
     for (std::int64_t k = 0; k < form_.row.taps; ++k)
       for (std::int64_t l = 0; l < form_.col.taps; ++l) {
         const Tap tap = taps[static_cast<std::size_t>(k * form_.col.taps + l)];
         const auto scaled = [&](auto value) {
-          return static_cast<wide>(std::scalbn(static_cast<long double>(value), -filter_exponent_));
+          return static_cast<wide>(std::scalbn(static_cast<long double>(value), -exponent));
         };
         std::int64_t row = k * form_.row.dilation;
         std::int64_t col = l * form_.col.dilation;
@@ -181,7 +203,7 @@ class overlap_save final : public detail::runnable {
         else if (second) point.imag(scaled(tap));
         else point.real(scaled(tap));
       }
-    spectrum_ = transform_.spectrum_of(std::move(points));
+    return {transform_.spectrum_of(std::move(points)), exponent};
   }
 
   /// Where the samples of a block come from.
@@ -194,6 +216,7 @@ class overlap_save final : public detail::runnable {
     std::int64_t cols;
     bool in_place;
     bool clean;  // without what is not finite
+    int limb;    // of integers
   };
 
   static bool is_bad(Sample x) {
@@ -222,6 +245,8 @@ class overlap_save final : public detail::runnable {
     if (s.clean)
       for (std::int64_t j = 0; j < there; ++j)
         if (is_bad(to[j])) to[j] = Sample{};
+    if constexpr (is_exact)
+      if (blocks_.samples.count > 1) blocks_.samples.cut(to, there, s.limb);
     return to;
   }
 
@@ -281,23 +306,33 @@ class overlap_save final : public detail::runnable {
              .rows = rows.last - rows.first + form_.row.reach() - 1,
              .cols = cols.last - cols.first + form_.col.reach() - 1,
              .in_place = false,
-             .clean = false};
+             .clean = false,
+             .limb = 0};
     s.in_place = form_.types.in == dtype_of<Sample> && s.step.col == 1;
-    T most = largest(s, own);
-    if (!std::isfinite(most)) {
-      s.clean = true;
-      most = largest(s, own);
+    target t{.data = static_cast<std::byte*>(out.data()) +
+                     plane * out.step().plane * static_cast<std::int64_t>(size_of(form_.types.out)),
+             .step = oriented(out.step(), swapped_),
+             .rows = rows,
+             .cols = cols,
+             .limb = {}};
+    for (; s.limb < blocks_.samples.count; ++s.limb) {
+      T most = largest(s, own);
+      if (!std::isfinite(most)) {
+        s.clean = true;
+        most = largest(s, own);
+      }
+      for (int tap_limb = 0; tap_limb < blocks_.taps.count; ++tap_limb) {
+        const filter_spectrum& h = spectra_[static_cast<std::size_t>(tap_limb)];
+        const scales scale = scales_for(most, h.exponent);
+        load(s, own, scale.in);
+        transform_.multiply(own.z, h.points.data());
+        t.limb = {
+            .shift = blocks_.samples.shift(s.limb) + blocks_.taps.shift(tap_limb),
+            .is_first = s.limb == 0 && tap_limb == 0,
+            .is_last = s.limb + 1 == blocks_.samples.count && tap_limb + 1 == blocks_.taps.count};
+        store(t, own, scale.out);
+      }
     }
-    const scales scale = scales_for(most);
-    load(s, own, scale.in);
-    transform_.multiply(own.z, spectrum_.data());
-    const target t{
-        .data = static_cast<std::byte*>(out.data()) +
-                plane * out.step().plane * static_cast<std::int64_t>(size_of(form_.types.out)),
-        .step = oriented(out.step(), swapped_),
-        .rows = rows,
-        .cols = cols};
-    store(t, own, scale.out);
     if (s.clean) spoil(s, t, own);
   }
   static detail::range outputs(std::int64_t block, std::int64_t size, std::int64_t all) noexcept {
@@ -309,13 +344,13 @@ class overlap_save final : public detail::runnable {
     T in;
     T out;
   };
-  [[nodiscard]] scales scales_for(T most) const {
+  [[nodiscard]] scales scales_for(T most, int filter_exponent) const {
     // With these limits neither a scale nor its product with a twiddle is denormal, and transforms are far from
     // overflowing.
     constexpr int limit = std::is_same_v<T, float> ? 100 : 900;
     constexpr int room = std::is_same_v<T, float> ? 40 : 400;
     const int exponent = most == T{} ? 0 : std::clamp(std::ilogb(most), -limit, limit);
-    int back = exponent + filter_exponent_;
+    int back = exponent + filter_exponent;
     // Results may be in range where their scale is not.
     const int shift = back > limit    ? std::min(back - limit, room)
                       : back < -limit ? std::max(back + limit, -room)
@@ -359,6 +394,11 @@ class overlap_save final : public detail::runnable {
     strides step;
     detail::range rows;
     detail::range cols;
+    struct {
+      int shift;
+      bool is_first;
+      bool is_last;
+    } limb;  // pair of limbs, of integers
 
     [[nodiscard]] std::byte* at(std::int64_t row, std::int64_t col, dtype type) const noexcept {
       return data + (row * step.row + col * step.col) * static_cast<std::int64_t>(size_of(type));
@@ -388,8 +428,7 @@ class overlap_save final : public detail::runnable {
       for (int i = 0; i < (Complex ? 4 : 8); ++i) {
         const part p = part_of(t, i, piece);
         if (done[i] || p.cols.first >= p.cols.last) continue;
-        finish(to[i] + p.begin, to[i] + 4 * chunk_ + p.begin, p.cols.last - p.cols.first,
-               t.at(p.row, p.cols.first, form_.types.out), t.step.col, own.results);
+        finish(to[i] + p.begin, to[i] + 4 * chunk_ + p.begin, p, t, own);
       }
     }
   }
@@ -413,30 +452,45 @@ class overlap_save final : public detail::runnable {
   }
 
   /// Real parts, and with complex points imaginary parts, as elements of the output.
-  void finish(const T* re, [[maybe_unused]] const T* im, std::int64_t count, std::byte* to,
-              std::int64_t step, [[maybe_unused]] Result* results) const {
+  void finish(const T* re, [[maybe_unused]] const T* im, const part& p, const target& t,
+              [[maybe_unused]] const scratch& own) const {
+    const std::int64_t count = p.cols.last - p.cols.first;
+    std::byte* const to = t.at(p.row, p.cols.first, form_.types.out);
     const auto put = [&](const Result* from) {
-      if (step == 1 && form_.types.out == dtype_of<Result>)
+      if (t.step.col == 1 && form_.types.out == dtype_of<Result>)
         std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(Result));
-      else store_(from, count, to, step);
+      else store_(from, count, to, t.step.col);
     };
     if constexpr (Complex) {
-      for (std::int64_t j = 0; j < count; ++j) results[j] = {re[j], im[j]};
-      put(results);
-    } else if constexpr (std::is_same_v<Result, T>) {
+      for (std::int64_t j = 0; j < count; ++j) own.results[j] = {re[j], im[j]};
+      put(own.results);
+    } else if constexpr (!is_exact) {
       put(re);
     } else {
       // Less than 2^51, they are the last bits of what adding 3·2^51 makes of them.
       constexpr double last_bit_is_1 = 0x1.8p52;
-      for (std::int64_t j = 0; j < count; ++j)
-        results[j] = std::bit_cast<std::int64_t>(re[j] + last_bit_is_1) -
-                     std::bit_cast<std::int64_t>(last_bit_is_1);
-      put(results);
+      const auto integer = [&](std::int64_t j) {
+        return std::bit_cast<std::uint64_t>(re[j] + last_bit_is_1) -
+               std::bit_cast<std::uint64_t>(last_bit_is_1);
+      };
+      Result* results = own.results;
+      const auto sum = [&](std::uint64_t before, std::int64_t j) {
+        return static_cast<Result>(before + (integer(j) << t.limb.shift));
+      };
+      if (blocks_.products() > 1)
+        results = own.sums + (p.row - t.rows.first) * (t.cols.last - t.cols.first) +
+                  (p.cols.first - t.cols.first);
+      if (t.limb.is_first)
+        for (std::int64_t j = 0; j < count; ++j) results[j] = sum(0, j);
+      else
+        for (std::int64_t j = 0; j < count; ++j)
+          results[j] = sum(static_cast<std::uint64_t>(results[j]), j);
+      if (t.limb.is_last) put(results);
     }
   }
 
   void spoil(source s, const target& t, const scratch& own) const {
-    if constexpr (std::is_same_v<Result, std::int64_t>) return;
+    if constexpr (is_exact) return;
     else {
       spoilt_outputs spoilt(own.z, t.rows.last - t.rows.first, t.cols.last - t.cols.first);
       s.clean = false;
@@ -467,10 +521,9 @@ class overlap_save final : public detail::runnable {
   row_store<Result> store_;
   executor executor_;
   std::vector<tap_rectangle> rectangles_;
-  aligned_array<T> spectrum_;
-  int filter_exponent_ = 0;  // taps have been divided by this power of two
-  std::int64_t chunk_ = 1;   // samples of a row that go through the first pass at once
-  std::int64_t down_ = 1;    // blocks
+  std::vector<filter_spectrum> spectra_;  // of each limb
+  std::int64_t chunk_ = 1;                // samples of a row that go through the first pass at once
+  std::int64_t down_ = 1;                 // blocks
   std::int64_t across_ = 1;
   std::int64_t lanes_ = 1;
 };
@@ -491,7 +544,7 @@ made make_float(const detail::request& r, const std::vector<Tap>& taps,
 }  // namespace
 
 std::unique_ptr<const detail::runnable> make_overlap_save(const detail::request& r) {
-  const overlap_save_blocks blocks = overlap_save_blocks_for(r, allowed_transform_error(r)).value();
+  const overlap_save_blocks blocks = overlap_save_blocks_for(r).value();
   return std::visit(
       [&]<class Tap>(const std::vector<Tap>& taps) -> made {
         if constexpr (std::is_same_v<Tap, std::int32_t>)

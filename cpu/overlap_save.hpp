@@ -7,8 +7,10 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "fft.hpp"
+#include "limbs.hpp"
 #include "simd.hpp"
 
 namespace convgpu::cpu {
@@ -21,12 +23,19 @@ struct overlap_save_blocks {
   std::int64_t count = 1;
   double seconds =
       0;             ///< of all, on one thread of the machine that the transforms were measured on
-  double error = 0;  ///< at most, as a fraction of ‖h‖₁·max|x|
+  double error = 0;  ///< at most: as a fraction of ‖h‖₁·max|x|; of integers, as it is
+  limbs samples;     ///< of integers
+  limbs taps;
+
+  /// Transforms of a block.
+  [[nodiscard]] int products() const noexcept { return samples.count * taps.count; }
 };
 
-/// None where no size will do.
-[[nodiscard]] std::optional<overlap_save_blocks> overlap_save_blocks_for(const detail::request& r,
-                                                                         double allowed_error);
+/// None where the error of all sizes is more than is allowed.
+[[nodiscard]] std::optional<overlap_save_blocks> overlap_save_blocks_for(const detail::request& r);
+
+[[nodiscard]] std::vector<std::int32_t> limb_of(const std::vector<std::int32_t>& taps, limbs cut,
+                                                int index);
 
 /// A signal in a column is one in a row: rows and columns are exchanged.
 inline bool is_column(const detail::normal_form& form) {

@@ -8,6 +8,8 @@
 #include <convgpu/detail/error_bound.hpp>
 #include <limits>
 #include <string>
+#include <variant>
+#include <vector>
 
 #include "algorithms.hpp"
 #include "fft_error.hpp"
@@ -74,10 +76,57 @@ double block_seconds(fft_size size, int per_point, bool wide) {
 constexpr std::int64_t most_points = std::int64_t{1} << 22;
 
 /// Bytes that a thread needs for a block, at most.
-double workspace_of(fft_size points) {
+double workspace_of(const overlap_save_blocks& b) {
+  const fft_size points = b.points;
   constexpr double for_pieces = 64 * 1024;
   return 16 * static_cast<double>(points.points()) * 1.1 + for_pieces +
-         (points.rows > 1 ? 400 * static_cast<double>(points.cols) : 0);
+         (points.rows > 1 ? 400 * static_cast<double>(points.cols) : 0) +
+         (b.products() > 1 ? 8 * static_cast<double>(b.rows * b.cols) : 0);
+}
+
+/// What is transformed: all of it, or pairs of limbs.
+struct parts {
+  limbs samples;
+  limbs taps;
+  double largest_sample = 1;
+  std::vector<filter_norms> norms;  // of each limb of taps
+
+  /// What the error of sums is at most, given that of a transform relative to ‖h‖₁·max|x|.
+  template <class RelativeError>
+  [[nodiscard]] double error(const RelativeError& relative) const {
+    double most = 0;
+    for (const filter_norms& n : norms)
+      most = std::fmax(most, relative(n.ratio()) * static_cast<double>(n.one) * largest_sample);
+    return most;
+  }
+};
+
+constexpr double most_of_integers = 0.49;  // rounding gives the integer that it is
+constexpr int most_sample_limbs = 2;
+constexpr int most_tap_limbs = 3;
+
+std::vector<parts> ways_for(const request& r) {
+  if (!is_integer(r.form.types.filter)) {
+    const double ratio = norms_of(r.filter.values).ratio();
+    return {{{}, {}, 1, {{1, ratio}}}};
+  }
+  const double largest = largest_sample(r.form.types.in);
+  const int largest_bits = std::ilogb(largest);
+  std::vector<parts> ways;
+  const auto& taps = std::get<std::vector<std::int32_t>>(r.filter.values);
+  for (int t = 1; t <= most_tap_limbs; ++t) {
+    const limbs of_taps = limbs::of(t, 31);
+    std::vector<filter_norms> norms;
+    for (int index = 0; index < t; ++index)
+      norms.push_back(norms_of(limb_of(taps, of_taps, index)));
+    for (int s = 1; s <= (largest_bits > 16 ? most_sample_limbs : 1); ++s) {
+      const limbs of_samples = limbs::of(s, largest_bits);
+      parts way{of_samples, of_taps, of_samples.largest(largest), norms};
+      // Sums are rounded by their last bits.
+      if (way.error([](double) { return 1; }) < 0x1p51) ways.push_back(std::move(way));
+    }
+  }
+  return ways;
 }
 
 /// Calls f(overlap_save_blocks) for each size that the filter fits into.
@@ -86,19 +135,27 @@ void for_each_block_size(const request& r, const F& f) {
   const normal_form form = oriented(r.form);
   const int lanes = lanes_for(form.types);
   const int per_point = samples_per_point(form.types);
-  const double ratio = norms_of(r.filter.values).ratio();
+  const std::vector<parts> ways = ways_for(r);
   const auto consider = [&](fft_size size) {
     if (!is_fft_size(size, lanes)) return;
     const extent samples = samples_of(size, per_point);
     if (samples.rows < form.row.reach() || samples.cols < form.col.reach()) return;
-    overlap_save_blocks b{.points = size};
+    overlap_save_blocks b;
+    b.points = size;
     b.rows = std::min(samples.rows - form.row.reach() + 1, form.row.out);
     b.cols = std::min(samples.cols - form.col.reach() + 1, form.col.out);
     b.count = form.planes * ((form.row.out - 1) / b.rows + 1) * ((form.col.out - 1) / b.cols + 1);
-    b.error = fft_error(size, lanes, ratio, roundoff(form.types), per_point);
-    b.seconds =
+    const double seconds =
         static_cast<double>(b.count) * block_seconds(size, per_point, sums_in_f64(form.types));
-    f(b);
+    for (const parts& way : ways) {
+      b.samples = way.samples;
+      b.taps = way.taps;
+      b.error = way.error([&](double ratio) {
+        return fft_error(size, lanes, ratio, roundoff(form.types), per_point);
+      });
+      b.seconds = seconds * b.products();
+      f(b);
+    }
   };
   for (std::int64_t cols = 1; cols <= most_points; cols *= 2)
     if (form.row.taps == 1) consider({1, cols});  // each row is a signal of its own
@@ -108,14 +165,24 @@ void for_each_block_size(const request& r, const F& f) {
 
 }  // namespace
 
-std::optional<overlap_save_blocks> overlap_save_blocks_for(const detail::request& r,
-                                                           double allowed_error) {
+std::vector<std::int32_t> limb_of(const std::vector<std::int32_t>& taps, limbs cut, int index) {
+  std::vector<double> numbers(taps.begin(), taps.end());
+  cut.cut(numbers.data(), static_cast<std::int64_t>(numbers.size()), index);
+  std::vector<std::int32_t> limb(taps.size());
+  std::transform(numbers.begin(), numbers.end(), limb.begin(),
+                 [](double number) { return static_cast<std::int32_t>(number); });
+  return limb;
+}
+
+std::optional<overlap_save_blocks> overlap_save_blocks_for(const detail::request& r) {
+  const double allowed =
+      is_integer(r.form.types.filter) ? most_of_integers : allowed_transform_error(r);
   std::optional<overlap_save_blocks> best;
   std::optional<overlap_save_blocks> smallest;
   for_each_block_size(r, [&](const overlap_save_blocks& b) {
-    if (b.error > allowed_error) return;
+    if (b.error > allowed) return;
     if (!smallest || b.points.points() < smallest->points.points()) smallest = b;
-    if (workspace_of(b.points) <= static_cast<double>(r.how.max_workspace) &&
+    if (workspace_of(b) <= static_cast<double>(r.how.max_workspace) &&
         (!best || b.seconds < best->seconds))
       best = b;
   });
@@ -130,11 +197,16 @@ std::string refuse_overlap_save(const detail::request& r) {
   if (reach > most_points || form.row.reach() > most_points / form.col.reach())
     return "its taps reach over " + std::to_string(form.row.reach()) + " x " +
            std::to_string(form.col.reach()) + " samples, too many for a block";
-  const double allowed = allowed_transform_error(r);
-  if (overlap_save_blocks_for(r, allowed)) return {};
+  const bool integers = is_integer(form.types.filter);
+  if (integers && norms_of(r.filter.values).one * largest_sample(form.types.in) >= 0x1p63L)
+    return "its sums may need more than 64 bits";
+  if (overlap_save_blocks_for(r)) return {};
   double least = std::numeric_limits<double>::infinity();
   for_each_block_size(r, [&](const overlap_save_blocks& b) { least = std::min(least, b.error); });
   if (std::isinf(least)) return "no block that its taps fit into is small enough";
+  if (integers)
+    return "rounding its sums to integers might not be exact: their error may reach " +
+           short_text(least);
   return refuse_transform_error(r, least);
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -307,9 +308,75 @@ TEST(overlap_save_plans, are_exact_on_integers) {
   EXPECT_TRUE(plan({.in = extent(x.size()), .types = {.in = dtype::u16}}, h, {.algorithm = name})
                   .describe()
                   .exact_on_integers);
-  // Sums beyond 2^52 are none that a double tells apart.
   const std::vector<std::int32_t> large(900, std::numeric_limits<std::int32_t>::max());
   EXPECT_THROW((void)convolve(large, large, {}, {.algorithm = name}), unsupported);
+}
+
+// Sums beyond 2^51, of more and more bits, up to those that a 64-bit integer just holds.
+TEST(overlap_save_plans, are_exact_on_integers_of_any_size) {
+  dice d(5);
+  constexpr std::int64_t low = std::numeric_limits<std::int32_t>::min();
+  constexpr std::int64_t high = std::numeric_limits<std::int32_t>::max();
+  std::set<std::string> limbs;
+  for (const std::int64_t taps : {300, 2000})
+    for (int bits = 2; bits <= 31; ++bits)
+      for (const bool extreme : {false, true}) {
+        std::vector<std::int32_t> x(5000);
+        std::vector<std::int32_t> h(static_cast<std::size_t>(taps));
+        const auto number = [&](std::int64_t least, std::int64_t most) {
+          if (!extreme) return static_cast<std::int32_t>(d.between(least, most));
+          return static_cast<std::int32_t>(d.between(0, 1) == 0 ? least : most);
+        };
+        for (auto& v : x) v = number(low, high);
+        // As large as sums may be: 31 bits of samples, and 32 of taps.
+        const std::int64_t most =
+            std::min((std::int64_t{1} << bits) - 1, (std::int64_t{1} << 32) / taps - 1);
+        for (auto& v : h) v = number(-most, most);
+        if (bits == 31) {  // a few large ones
+          std::fill(h.begin(), h.end(), 1);
+          h[7] = static_cast<std::int32_t>(high);
+          h[8] = static_cast<std::int32_t>(low + taps + 2);
+        }
+        const problem p{.mode = mode::same,
+                        .border = border::constant(-2147483647.0),
+                        .overflow = overflow::wrap};
+        ASSERT_EQ(convolve<std::int64_t>(x, h, p, {.algorithm = name}),
+                  convolve<std::int64_t>(x, h, p, {.algorithm = "cpu/direct"}))
+            << taps << " taps of " << bits << " bits";
+        const std::string text =
+            plan({.in = extent(x.size()),
+                  .types = {.in = dtype::i32, .filter = dtype::i32, .out = dtype::i64}},
+                 h, {.algorithm = name})
+                .explain();
+        if (const auto at = text.find("exact in "); at != std::string::npos)
+          limbs.insert(text.substr(at, text.find(" limbs", at) - at));
+      }
+  EXPECT_GE(limbs.size(), 2) << "one way alone was tried";
+}
+
+TEST(overlap_save_plans, add_up_limbs_of_images_on_all_threads) {
+  dice d(6);
+  constexpr extent size{120, 150};
+  std::vector<std::int32_t> x(static_cast<std::size_t>(size.count()));
+  std::vector<std::int32_t> h(31 * 33);
+  for (auto& v : x) v = static_cast<std::int32_t>(d.between(-(1LL << 31), (1LL << 31) - 1));
+  for (auto& v : h) v = static_cast<std::int32_t>(d.between(-(1 << 20), 1 << 20));
+  const problem p{.in = size,
+                  .filter = {31, 33},
+                  .types = {.in = dtype::i32, .filter = dtype::i32, .out = dtype::i32},
+                  .mode = mode::full,
+                  .border = border::wrap()};
+  const auto result = [&](const options& how) {
+    const plan made(p, h, how);
+    std::vector<std::int32_t> y(static_cast<std::size_t>(made.output_extent().count()));
+    made.run(x, y);
+    return y;
+  };
+  const auto expected = result({.algorithm = "cpu/direct"});
+  for (const int threads : {1, 2, 5})
+    EXPECT_EQ(result({.algorithm = name, .max_threads = threads}), expected) << threads;
+  // Blocks of several limbs need more memory; a cap makes them smaller.
+  EXPECT_EQ(result({.algorithm = name, .max_workspace = 1 << 19}), expected);
 }
 
 // A signal in a column is one in a row.

@@ -8,7 +8,7 @@ packages=(g++ cmake ninja-build pkg-config python3 nlohmann-json3-dev
 case ${1:-build} in
   build) ;;
   bench) packages+=(libbenchmark-dev libopencv-dev libfftw3-dev libdnnl-dev libeigen3-dev python3-matplotlib) ;;
-  ci) packages+=(git clang clang-format-14) ;;
+  ci) packages+=(git clang clang-format-14 libfftw3-dev) ;;
   *)
     echo "usage: install_deps.sh [build|bench|ci]" >&2
     exit 2

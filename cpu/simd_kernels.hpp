@@ -12,6 +12,7 @@
 #pragma once
 
 #include "simd.hpp"
+#include "simd_conversions.hpp"
 #include "simd_fft.hpp"
 #include "simd_folded.hpp"
 #include "simd_vectors.hpp"
@@ -426,72 +427,7 @@ void long_line(const strip<T, T, T>& s) {
   }
 }
 
-// ---- Between types; loops for the compiler to make vectors of.
-
-template <class From, int Bias>
-void widen(const From* from, std::int16_t* to, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<std::int16_t>(from[i] - Bias);
-}
-template <class To, int Low, int High>
-void saturate(const std::int32_t* from, To* to, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int32_t sum = from[i];
-    to[i] = static_cast<To>(sum < Low ? Low : sum > High ? High : sum);
-  }
-}
-
-template <class From>
-void to_float(const From* from, float* to, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<float>(from[i]);
-}
-#if defined(__F16C__) || defined(__AVX512F__)
-/// Ends are done by a vector of their own, of what is there and of zeros.
-template <class From, class To, class Convert>
-CONVGPU_INLINE void in_vectors(const From* from, To* to, std::int64_t count,
-                               const Convert& convert) {
-  constexpr std::int64_t at_once = 8;
-  std::int64_t i = 0;
-  for (; i + at_once <= count; i += at_once) convert(from + i, to + i);
-  if (i == count) return;
-  From last[at_once] = {};
-  To done[at_once];
-  for (std::int64_t j = i; j < count; ++j) last[j - i] = from[j];
-  convert(last, done);
-  for (std::int64_t j = i; j < count; ++j) to[j] = done[j - i];
-}
-inline void float_of_half(const std::uint16_t* from, float* to, std::int64_t count) {
-  in_vectors(from, to, count, [](const std::uint16_t* f, float* t) CONVGPU_INLINE_LAMBDA {
-    _mm256_storeu_ps(t, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(f))));
-  });
-}
-inline void half_of_float(const float* from, std::uint16_t* to, std::int64_t count) {
-  in_vectors(from, to, count, [](const float* f, std::uint16_t* t) CONVGPU_INLINE_LAMBDA {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(t),
-                     _mm256_cvtps_ph(_mm256_loadu_ps(f), _MM_FROUND_TO_NEAREST_INT));
-  });
-}
-#else
-constexpr void (*float_of_half)(const std::uint16_t*, float*, std::int64_t) = nullptr;
-constexpr void (*half_of_float)(const float*, std::uint16_t*, std::int64_t) = nullptr;
-#endif
-
-template <class To, std::int64_t Low, std::int64_t High>
-void round(const float* from, float scale, To* to, std::uint8_t* doubtful, float doubt,
-           std::int64_t count) {
-  constexpr float shift = 0x1.8p23f;  // floats from here on are integers
-  for (std::int64_t i = 0; i < count; ++i) {
-    // One beyond the last value tells as much as any number there.
-    constexpr auto low = static_cast<float>(Low - 1);
-    constexpr auto high = static_cast<float>(High + 1);
-    const float product = from[i] * scale;
-    const float sum = product < low ? low : product > high ? high : product;
-    const float rounded = (sum + shift) - shift;
-    const float off = sum < rounded ? rounded - sum : sum - rounded;
-    doubtful[i] = 0.5F - off <= doubt;
-    const auto value = static_cast<std::int32_t>(rounded);
-    to[i] = static_cast<To>(value < Low ? Low : value > High ? High : value);
-  }
-}
+// ---- The table.
 
 template <class T, int Rows>
 constexpr line_kernel<T> short_line_of() {

@@ -117,7 +117,7 @@ TEST(planner, knows_what_errors_to_expect) {
 TEST(planner, tells_a_sensible_bound) {
   EXPECT_EQ(of(blur({1, 1}, 3), "cpu/direct").bound_by, bound::overhead);
   EXPECT_EQ(of(blur({500, 500}, 31), "cpu/direct").bound_by, bound::arithmetic);
-  EXPECT_EQ(of(blur({6000, 6000}, 2), "cpu/direct").bound_by, bound::memory);
+  EXPECT_EQ(of(blur({6000, 6000}, 1), "cpu/direct").bound_by, bound::memory);
   EXPECT_EQ(to_string(bound::transfer), "transfer");
 }
 

@@ -199,6 +199,12 @@ struct kernels {
   void (*saturate_i8)(const std::int32_t*, std::int8_t*, std::int64_t);
   void (*saturate_u16)(const std::int32_t*, std::uint16_t*, std::int64_t);
   void (*saturate_i16)(const std::int32_t*, std::int16_t*, std::int64_t);
+  /// Sums rounded half to even, to the nearest value there is; 0 of what is not a number.
+  void (*u8_f64)(const double*, std::uint8_t*, std::int64_t);
+  void (*i8_f64)(const double*, std::int8_t*, std::int64_t);
+  void (*u16_f64)(const double*, std::uint16_t*, std::int64_t);
+  void (*i16_f64)(const double*, std::int16_t*, std::int64_t);
+  void (*i32_f64)(const double*, std::int32_t*, std::int64_t);
 
   /// Sums times `scale`, rounded half to even, to the nearest value there is. Sets a byte where such a product is
   /// within `doubt` of half way between two values, else clears it. Only for products below 2^22.

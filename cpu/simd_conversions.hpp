@@ -67,15 +67,29 @@ CONVGPU_INLINE void store_narrow(const rounded_ints& from, std::int32_t* to) {
 template <class To>
 CONVGPU_INLINE void store_narrow(const rounded_ints& from, To* to) {
 #if defined(__AVX512F__)
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
-                   _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(from[0])));
+  const auto all = reinterpret_cast<__m512i>(from[0]);
+  if constexpr (sizeof(To) == 1)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(all));
+  else _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(all));
 #elif defined(__SSE2__)
   __m128i part[4];
   __builtin_memcpy(part, from, sizeof part);
-  const __m128i low = _mm_packs_epi32(part[0], part[1]);
-  const __m128i high = _mm_packs_epi32(part[2], part[3]);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
-                   To(-1) < To(0) ? _mm_packs_epi16(low, high) : _mm_packus_epi16(low, high));
+  if constexpr (sizeof(To) == 1) {
+    const __m128i low = _mm_packs_epi32(part[0], part[1]);
+    const __m128i high = _mm_packs_epi32(part[2], part[3]);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                     To(-1) < To(0) ? _mm_packs_epi16(low, high) : _mm_packus_epi16(low, high));
+  } else {
+    // Signed numbers alone can be packed.
+    constexpr std::int32_t bias = To(-1) < To(0) ? 0 : 32768;
+    for (int n = 0; n < 2; ++n) {
+      const __m128i low = _mm_sub_epi32(part[2 * n], _mm_set1_epi32(bias));
+      const __m128i high = _mm_sub_epi32(part[2 * n + 1], _mm_set1_epi32(bias));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to) + n,
+                       _mm_xor_si128(_mm_packs_epi32(low, high),
+                                     _mm_set1_epi16(static_cast<std::int16_t>(bias))));
+    }
+  }
 #else
   std::int32_t values[rounded_at_once];
   __builtin_memcpy(values, from, sizeof values);
@@ -125,6 +139,58 @@ void round(const float* from, float scale, To* to, std::uint8_t* doubtful, float
     to[j] = values[j - i];
     flags[j] = of_last[j - i];
   }
+}
+
+/// As many integers of 32 bits as a vector has, from sums within their range.
+CONVGPU_INLINE vector<std::int32_t> rounded(const vector<double> (&sums)[2]) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<vector<std::int32_t>>(_mm512_inserti64x4(
+      _mm512_castsi256_si512(_mm512_cvtpd_epi32(sums[0])), _mm512_cvtpd_epi32(sums[1]), 1));
+#elif defined(__AVX2__)
+  return reinterpret_cast<vector<std::int32_t>>(_mm256_inserti128_si256(
+      _mm256_castsi128_si256(_mm256_cvtpd_epi32(sums[0])), _mm256_cvtpd_epi32(sums[1]), 1));
+#elif defined(__SSE2__)
+  return reinterpret_cast<vector<std::int32_t>>(
+      _mm_unpacklo_epi64(_mm_cvtpd_epi32(sums[0]), _mm_cvtpd_epi32(sums[1])));
+#else
+  constexpr double shift = 0x1.8p52;  // doubles from here on are integers
+  vector<std::int32_t> values;
+  for (int n = 0; n < lanes<float>; ++n)
+    values[n] =
+        static_cast<std::int32_t>((sums[n / lanes<double>][n % lanes<double>] + shift) - shift);
+  return values;
+#endif
+}
+
+template <class To, std::int64_t Low, std::int64_t High>
+CONVGPU_INLINE void round_16(const double* from, To* to) {
+  const vector<double> low = vector<double>{} + static_cast<double>(Low);
+  const vector<double> high = vector<double>{} + static_cast<double>(High);
+  rounded_ints values;
+  for (int v = 0; v < rounded_at_once / lanes<float>; ++v) {
+    vector<double> sums[2];
+    for (int half = 0; half < 2; ++half) {
+      vector<double> sum = load<double>(from + (2 * v + half) * lanes<double>);
+      sum = sum == sum ? sum : vector<double>{};  // of what is not a number, 0
+      sum = sum < low ? low : sum;
+      sums[half] = sum > high ? high : sum;
+    }
+    values[v] = rounded(sums);
+  }
+  store_narrow(values, to);
+}
+
+template <class To, std::int64_t Low, std::int64_t High>
+void round_f64(const double* from, To* to, std::int64_t count) {
+  std::int64_t i = 0;
+  for (; i + rounded_at_once <= count; i += rounded_at_once)
+    round_16<To, Low, High>(from + i, to + i);
+  if (i == count) return;
+  double last[rounded_at_once] = {};
+  To values[rounded_at_once];
+  for (std::int64_t j = i; j < count; ++j) last[j - i] = from[j];
+  round_16<To, Low, High>(last, values);
+  for (std::int64_t j = i; j < count; ++j) to[j] = values[j - i];
 }
 
 }  // namespace

@@ -37,6 +37,19 @@ class row_store {
         }
       }
     }
+    if constexpr (std::is_same_v<Sum, double>) {
+      if (step == 1 && policy_ == overflow::saturate) {
+        const simd::kernels& s = simd::best();
+        switch (type_) {
+          case dtype::u8: return s.u8_f64(sums, reinterpret_cast<std::uint8_t*>(to), count);
+          case dtype::i8: return s.i8_f64(sums, reinterpret_cast<std::int8_t*>(to), count);
+          case dtype::u16: return s.u16_f64(sums, reinterpret_cast<std::uint16_t*>(to), count);
+          case dtype::i16: return s.i16_f64(sums, reinterpret_cast<std::int16_t*>(to), count);
+          case dtype::i32: return s.i32_f64(sums, reinterpret_cast<std::int32_t*>(to), count);
+          default: break;
+        }
+      }
+    }
     if constexpr (std::is_same_v<Sum, float>) {
       const auto to_halves = simd::best().f16_float;
       if (step == 1 && type_ == dtype::f16 && to_halves != nullptr)

@@ -257,6 +257,8 @@ class two_passes final : public kernels {
 std::string refuse_separable(const detail::request& r) {
   if (std::string reason = refuse_direct(r); !reason.empty()) return reason;
   if (std::string reason = detail::refuse_separable(r); !reason.empty()) return reason;
+  if (const std::size_t n = detail::separable_terms(r).size(); n > 1)
+    return "its filter is the sum of " + std::to_string(n) + " products of a column and a row";
   if (with_sum_types(r, []<class Sample, class Tap, class Sum>() {
         return sizeof(Sum) == 16 && !detail::is_complex_type<Sum>;
       }))

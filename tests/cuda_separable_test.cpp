@@ -85,7 +85,7 @@ TEST(cuda_separable, is_exact_where_its_factors_are) {
 
 TEST(cuda_separable, refuses_what_is_no_product) {
   std::vector<float> h = gaussian<float>(9);
-  h[40] *= 2;
+  for (std::size_t i = 0; i < 81; i += 10) h[i] *= 2;  // of rank 9
   EXPECT_EQ(reason(chosen(h, {9, 9}, dtype::f32)),
             "its filter is no product of a column and a row");
   EXPECT_EQ(reason(chosen(gaussian<float>(9), {1, 81}, dtype::f32)),

@@ -25,7 +25,7 @@ test_case a_case(types t, extent in, extent filter, border b = border::zero(), m
   test_case c;
   c.problem = {.in = in, .filter = filter, .types = t, .mode = m, .border = b};
   c.data = data;
-  c.rank_one = true;
+  c.rank = 1;
   c.seed = 1;
   return c;
 }

@@ -76,7 +76,7 @@ class cpu_tiles : public testing::TestWithParam<std::tuple<algorithm, dtype>> {
                      layout::interleaved, layout::transposed});
     c.threads = d_.pick({0, 1, 2, 3, 7});
     c.own_workspace = d_.one_in(2);
-    c.rank_one = d_.one_in(3);
+    c.rank = d_.one_in(3) ? 1 + static_cast<int>(c.seed % 3) : 0;
     return c;
   }
   void hold(const test_case& c, zeros pattern = zeros::some) {

@@ -47,6 +47,11 @@ namespace convgpu::detail {
 [[nodiscard]] inline double allowed_terms_error(const request& r) {
   return r.how.tolerance.value_or(4 * direct_error(r));
 }
+/// What the terms that are left out may come to. Nothing of that cancels out, as roundings do: a part of the bound of
+/// direct summation, which allows for all of them in one direction.
+[[nodiscard]] inline double allowed_terms_left(const request& r) {
+  return r.how.tolerance.value_or(direct_error(r) / 4);
+}
 
 /// The columns and rows that make up the filter well enough: one of each, or as few terms as possible. Empty where
 /// there is no such thing.
@@ -56,7 +61,9 @@ namespace convgpu::detail {
   const std::span<const rank_one> all = facts.terms;
   for (std::size_t n = 1; n <= all.size(); ++n) {
     if (!factors_fit(r, all[n - 1])) return {};
-    if (terms_error(r, all.first(n)) <= allowed_terms_error(r)) return all.first(n);
+    if (all[n - 1].error_norm1 <= allowed_terms_left(r) &&
+        terms_error(r, all.first(n)) <= allowed_terms_error(r))
+      return all.first(n);
   }
   return {};
 }
@@ -77,8 +84,8 @@ namespace convgpu::detail {
   };
   std::string text = words(terms.size()) + " of the filter's norm, ";
   if (terms.size() > 1)
-    text += words(terms.size() - 1) + " where " + short_text(allowed_terms_error(r)) +
-            " may be with rounding, ";
+    text +=
+        words(terms.size() - 1) + " of the " + short_text(allowed_terms_left(r)) + " that may be, ";
   return text;
 }
 
@@ -90,13 +97,14 @@ namespace convgpu::detail {
   if (terms.empty()) return refuse_rank_one(r);
   for (const rank_one& term : terms)
     if (!factors_fit(r, term)) return "its factors are out of the range of f32";
-  return "its filter is no product of a column and a row, and as a sum of " +
-         std::to_string(terms.size()) + " its error may reach " +
-         short_text(terms_error(r, terms)) + ", more than " +
-         (r.how.tolerance ? "options.tolerance"
-                          : short_text(allowed_terms_error(r)) +
-                                ", four times that of direct summation; options.tolerance may "
-                                "allow it");
+  const double left = terms.back().error_norm1;
+  return "its filter is no product of a column and a row, and a sum of " +
+         std::to_string(terms.size()) + " is off by " + short_text(left) + ", with roundings " +
+         short_text(terms_error(r, terms)) + ", where " +
+         (r.how.tolerance
+              ? "options.tolerance is " + short_text(*r.how.tolerance)
+              : short_text(allowed_terms_left(r)) + " and " + short_text(allowed_terms_error(r)) +
+                    " may be; options.tolerance may allow it");
 }
 
 }  // namespace convgpu::detail

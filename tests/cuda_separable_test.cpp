@@ -118,5 +118,33 @@ TEST(cuda_separable, refuses_factors_that_f32_cannot_hold) {
   EXPECT_EQ(reason(chosen(h, {7, 7}, dtype::f32)), "its factors are out of the range of f32");
 }
 
+/// A difference of Gaussians, which is of rank 2.
+template <class T>
+std::vector<T> hat(int taps) {
+  std::vector<T> h = gaussian<T>(taps);
+  for (T& tap : h) tap -= static_cast<T>(0.37 * std::pow(static_cast<double>(tap), 0.4));
+  return h;
+}
+
+TEST(cuda_separable, takes_sums_of_columns_times_rows) {
+  for (const int taps : {15, 31, 63}) {
+    const description d = chosen(hat<float>(taps), {taps, taps}, dtype::f32);
+    EXPECT_EQ(d.algorithm, "cuda/separable") << taps;
+    EXPECT_EQ(d.workspace_bytes, 0u) << taps;
+    EXPECT_FALSE(d.exact_on_integers);
+    EXPECT_EQ(d.parameters.find("rank 2 is off by "), 0u) << d.parameters;
+  }
+  EXPECT_EQ(chosen(hat<double>(15), {15, 15}, dtype::u8).algorithm, "cuda/separable");
+  EXPECT_NE(chosen(hat<float>(15), {15, 15}, dtype::f32, {.tolerance = 0}).algorithm,
+            "cuda/separable");
+}
+
+TEST(cuda_separable, says_why_it_takes_no_longer_sums) {
+  EXPECT_NE(reason(chosen(hat<float>(65), {65, 65}, dtype::f32)).find("up to 64 taps each"),
+            std::string::npos);
+  EXPECT_NE(reason(chosen(hat<double>(64), {64, 64}, dtype::f64)).find("bytes of shared memory"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace convgpu::test

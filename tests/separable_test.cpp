@@ -248,7 +248,7 @@ double norm1(const floats& taps) {
 }
 
 TEST(low_rank, is_taken_for_a_difference_of_gaussians_of_any_scale) {
-  for (const int taps : {9, 11, 15, 21})
+  for (const int taps : {9, 11, 13})
     for (const double scale : {1.0, 1e-20, 1e20}) {
       const plan made({.in = {400, 500}, .filter = {taps, taps}, .mode = mode::same},
                       as_floats(hat(taps), scale), {.device = device::cpu()});

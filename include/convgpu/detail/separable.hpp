@@ -77,16 +77,17 @@ namespace convgpu::detail {
 /// Of what is in those terms, for `description::parameters`: empty for one.
 [[nodiscard]] inline std::string rank_words(const request& r, std::span<const rank_one> terms) {
   if (terms.data() != r.filter.facts.terms.data()) return {};
-  const auto words = [&](std::size_t n) {
-    const double off = terms[n - 1].error_norm1;
-    return "rank " + std::to_string(n) +
-           (std::isinf(off) ? " has not all taps" : " is off by " + short_text(off));
+  const auto off = [&](std::size_t n) {
+    const double error = terms[n - 1].error_norm1;
+    return std::isinf(error) ? "not all taps" : short_text(error);
   };
-  std::string text = words(terms.size()) + " of the filter's norm, ";
-  if (terms.size() > 1)
-    text +=
-        words(terms.size() - 1) + " of the " + short_text(allowed_terms_left(r)) + " that may be, ";
-  return text;
+  const std::size_t rank = terms.size();
+  std::string text =
+      "rank " + std::to_string(rank) + ", off by " + off(rank) + " of the filter's norm";
+  if (rank > 1)
+    text += " (rank " + std::to_string(rank - 1) + ": " + off(rank - 1) + ", where " +
+            short_text(allowed_terms_left(r)) + " may be)";
+  return text + ", ";
 }
 
 /// Why separable passes will not do; empty where they will.

@@ -43,9 +43,9 @@ namespace convgpu::detail {
                  : "more than options.tolerance");
 }
 
-/// What sums of terms may be off by: as transforms, four times what direct summation is.
+/// What sums of terms may be off by: no more than direct summation.
 [[nodiscard]] inline double allowed_terms_error(const request& r) {
-  return r.how.tolerance.value_or(4 * direct_error(r));
+  return r.how.tolerance.value_or(direct_error(r));
 }
 /// What the terms that are left out may come to. Nothing of that cancels out, as roundings do: a part of the bound of
 /// direct summation, which allows for all of them in one direction.

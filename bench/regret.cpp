@@ -32,17 +32,19 @@ namespace {
 using nlohmann::ordered_json;
 
 /// How the taps of a filter come about.
-enum class taps : std::uint8_t { random, gaussian, product, box };
+enum class taps : std::uint8_t { random, gaussian, product, box, hat, three };
 
 struct cell {
   convgpu::problem problem;
   taps kind = taps::random;
 };
 
-constexpr std::pair<taps, const char*> kinds[] = {{taps::random, "random"},
-                                                  {taps::gaussian, "gaussian"},
-                                                  {taps::product, "product"},
-                                                  {taps::box, "box"}};
+constexpr std::pair<taps, const char*> kinds[] = {
+    {taps::random, "random"}, {taps::gaussian, "gaussian"},     {taps::product, "product"},
+    {taps::box, "box"},       {taps::hat, "rank 2, symmetric"}, {taps::three, "rank 3"}};
+bool is_low_rank(taps kind) {
+  return kind == taps::hat || kind == taps::three;
+}
 
 const char* name_of(taps kind) {
   return std::find_if(std::begin(kinds), std::end(kinds), [&](auto k) { return k.first == kind; })
@@ -102,6 +104,7 @@ std::vector<cell> grid(bool quick) {
         for (const auto& [kind, _] : kinds) {
           if (kind == taps::random && filter.rows != filter.cols) continue;
           if (kind == taps::box && is_complex(t.filter)) continue;
+          if (is_low_rank(kind) && t.filter != dtype::f32 && t.filter != dtype::f64) continue;
           for (const border& around : {border::zero(), border::mirror()})
             if (around.kind() == border_kind::zero || in.count() <= 1 << 18)
               add(t, in, filter, kind, around);
@@ -175,6 +178,38 @@ std::vector<std::byte> factor(taps kind, dtype type, std::int64_t count, random_
   return bytes;
 }
 
+/// Taps of sums of columns times rows: two Gaussians, or three of any.
+std::vector<std::byte> low_rank(const cell& c, random_source& source) {
+  const extent size = c.problem.filter;
+  const dtype type = c.problem.types.filter;
+  std::vector<double> sum(static_cast<std::size_t>(size.count()));
+  std::uniform_real_distribution some(-1.0, 1.0);
+  for (int n = 0; n < (c.kind == taps::hat ? 2 : 3); ++n) {
+    const auto one = [&](std::int64_t count) {
+      std::vector<double> values;
+      for (std::int64_t i = 0; i < count; ++i) {
+        const double x = (static_cast<double>(i) - static_cast<double>(count - 1) / 2) * 5 /
+                         static_cast<double>(count) / (n + 1);
+        values.push_back(c.kind == taps::hat ? std::exp(-x * x / 2) : some(source));
+      }
+      return values;
+    };
+    const std::vector<double> column = one(size.rows);
+    const std::vector<double> row = one(size.cols);
+    const double scale = c.kind == taps::hat && n == 1 ? -0.4 : 1;
+    for (std::size_t i = 0; i < sum.size(); ++i)
+      sum[i] += scale * column[i / row.size()] * row[i % row.size()];
+  }
+  std::vector<std::byte> bytes(sum.size() * size_of(type));
+  with_type(type, [&]<class T>(T) {
+    for (std::size_t i = 0; i < sum.size(); ++i) {
+      const T tap = element<T>(sum[i], source);
+      std::memcpy(bytes.data() + i * sizeof tap, &tap, sizeof tap);
+    }
+  });
+  return bytes;
+}
+
 plan make(const cell& c, const options& how) {
   random_source source(7);
   const problem& p = c.problem;
@@ -182,6 +217,10 @@ plan make(const cell& c, const options& how) {
   if (c.kind == taps::random || p.filter.rows == 1) {
     std::vector<std::byte> h(static_cast<std::size_t>(p.filter.count()) * size_of(type));
     fill(h.data(), type, p.filter.count(), source);
+    return {p, any_const_view(h.data(), type, p.filter, 1, dense(p.filter)), how};
+  }
+  if (is_low_rank(c.kind)) {
+    const std::vector<std::byte> h = low_rank(c, source);
     return {p, any_const_view(h.data(), type, p.filter, 1, dense(p.filter)), how};
   }
   const auto column = factor(c.kind, type, p.filter.rows, source);

@@ -64,7 +64,8 @@ def main():
     order = sorted({name for c in cells for name in c["algorithms"]})
     groups = {}
     for cell in cells:
-        kind = "symmetric" if cell["kind"] in ("gaussian", "box") else "separable, unsymmetric"
+        kind = ("symmetric" if cell["kind"] in ("gaussian", "box") else
+                cell["kind"] if cell["kind"].startswith("rank") else "separable, unsymmetric")
         groups.setdefault((f"{cell['in']} * {cell['taps']}", kind), []).append(cell)
     columns = 2
     rows = -(-len(groups) // columns)

@@ -16,6 +16,7 @@
 #include <convgpu/detail/fft_error.hpp>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -307,11 +308,10 @@ struct both_passes {
   double anew = 0;      // products of an output that are made once more
 };
 
-both_passes passes_of(const request& r, const cpu::rates& rates) {
+both_passes passes_of(const request& r, const rank_one& factors, const cpu::rates& rates) {
   const simd::kernels& simd = simd::best();
   const types& t = r.form.types;
   const bool complex_sums = is_complex(t.in) || is_complex(t.filter);
-  const rank_one& factors = *r.filter.facts.factors;
   both_passes p{};
   const auto fill = [&]<class T>(const passing& cost, const auto& kernel, T) {
     p.cost = cost;
@@ -401,54 +401,66 @@ detail::estimate cost_of_direct(const detail::request& r, detail::rates values) 
 
 detail::estimate cost_of_separable(const detail::request& r, detail::rates values) {
   const cpu::rates rates = to_rates(values);
-  const both_passes p = passes_of(r, rates);
+  const std::span<const rank_one> terms = terms_for(r);
   const types& t = r.form.types;
-  const rank_one& factors = *r.filter.facts.factors;
   const axis& row = r.form.row;
   const axis& col = r.form.col;
-  const std::int64_t at_once = std::max(p.down_rows, p.along_rows);
-  // The last strip begins earlier, where there is room for it.
-  const bool whole = row.out >= at_once;
-  const double down_rows = rounded_up(row.out, whole ? at_once : p.down_rows);
-  const double along_rows = rounded_up(row.out, whole ? at_once : p.along_rows);
   const int parts = is_complex(t.in) ? 2 : 1;
   const int sets = is_complex(t.filter) ? 2 : 1;
   const int result_parts = std::max(parts, sets);
-  const double along_cols = rounded_up(std::max<std::int64_t>(col.out, p.cols / parts), 1);
-  const double down_cols = along_cols + static_cast<double>(col.reach() - 1);
-  const auto pass = [&](way how, double plainly, double folded, std::int64_t taps) {
-    const auto n = static_cast<double>(taps);
-    if (how == way::box) return p.cost.box_output + n * p.cost.box;
-    return n * (how == way::folded ? folded : plainly);
-  };
-  const double down =
-      pass(p.down, p.cost.down, p.cost.down_folded, factors.column_nonzeros) * parts * sets;
-  const double along =
-      pass(p.along, p.cost.along, p.cost.along_folded, factors.row_nonzeros) * result_parts * sets;
   const auto planes = static_cast<double>(r.form.planes);
+  const both_passes first = passes_of(r, terms.front(), rates);
+  std::int64_t at_once = 1;
+  for (const rank_one& factors : terms) {
+    const both_passes p = passes_of(r, factors, rates);
+    at_once = std::max<std::int64_t>({at_once, p.down_rows, p.along_rows});
+  }
+  // The last strip begins earlier, where there is room for it. Terms are added up in whole blocks.
+  const bool whole = row.out >= at_once && terms.size() == 1;
+  const double along_cols = rounded_up(std::max<std::int64_t>(col.out, first.cols / parts),
+                                       terms.size() == 1 ? 1 : first.cols / parts);
+  const double down_cols = along_cols + static_cast<double>(col.reach() - 1);
   // Sums of columns outside are not made anew, where there are enough inside.
-  const bool whole_rows = col.in < p.cols / parts;
-  const bool loads = whole_rows || t.in != p.element;
+  const bool whole_rows = col.in < first.cols / parts;
+  const bool loads = whole_rows || t.in != first.element;
   const double outside = whole_rows ? 0 : outside_of(col);
-  const loaded_rows load{down_rows + static_cast<double>(row.reach() - 1), 1, down_cols,
-                         whole_rows ? std::max(down_cols - static_cast<double>(col.in), 0.0) : 0};
   work w{r, rates};
-  w.arithmetic =
-      planes *
-          (down_rows * down_cols * down +
-           along_rows *
-               (along_cols * (along + p.cost.output * result_parts) + outside * rates.continued) +
-           sets * (down_rows / p.down_rows + along_rows / p.along_rows) * rates.strip +
-           down_rows / p.down_rows * (p.down_rows - 1 + static_cast<double>(row.reach())) *
-               rates.pointer +
-           (p.cols == 1 ? along_rows * rates.plain.sample *
-                              static_cast<double>(factors.column_nonzeros + factors.row_nonzeros)
-                        : 0) +
-           (loads ? loading(w, load, p.element) : 0)) +
+  for (const rank_one& factors : terms) {
+    const both_passes p = passes_of(r, factors, rates);
+    const double down_rows = rounded_up(row.out, whole ? at_once : p.down_rows);
+    const double along_rows = rounded_up(row.out, whole ? at_once : p.along_rows);
+    const auto pass = [&](way how, double plainly, double folded, std::int64_t taps) {
+      const auto n = static_cast<double>(taps);
+      if (how == way::box) return p.cost.box_output + n * p.cost.box;
+      return n * (how == way::folded ? folded : plainly);
+    };
+    const double down =
+        pass(p.down, p.cost.down, p.cost.down_folded, factors.column_nonzeros) * parts * sets;
+    const double along = pass(p.along, p.cost.along, p.cost.along_folded, factors.row_nonzeros) *
+                         result_parts * sets;
+    w.arithmetic +=
+        planes *
+        (down_rows * down_cols * down +
+         along_rows *
+             (along_cols * (along + p.cost.output * result_parts) + outside * rates.continued) +
+         sets * (down_rows / p.down_rows + along_rows / p.along_rows) * rates.strip +
+         down_rows / p.down_rows * (p.down_rows - 1 + static_cast<double>(row.reach())) *
+             rates.pointer +
+         (p.cols == 1 ? along_rows * rates.plain.sample *
+                            static_cast<double>(factors.column_nonzeros + factors.row_nonzeros)
+                      : 0));
+  }
+  if (loads) {
+    const double rows = rounded_up(row.out, whole ? at_once : first.down_rows);
+    const loaded_rows load{rows + static_cast<double>(row.reach() - 1), 1, down_cols,
+                           whole_rows ? std::max(down_cols - static_cast<double>(col.in), 0.0) : 0};
+    w.arithmetic += planes * loading(w, load, first.element);
+  }
+  w.arithmetic +=
       w.outputs() * ((sets == 2 ? 2 * rates.joined : 0) +
-                     (p.checks ? rates.checked + p.anew * rates.made_anew
-                               : storing(w, p.sums, t.out == p.sums && sets == 1)));
-  return w.done(p.checks ? direct_error(r) : separable_error(r));
+                     (first.checks ? rates.checked + first.anew * rates.made_anew
+                                   : storing(w, first.sums, t.out == first.sums && sets == 1)));
+  return w.done(first.checks ? direct_error(r) : separable_error(r, terms));
 }
 
 detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates values) {

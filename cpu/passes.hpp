@@ -7,10 +7,12 @@
 #include <complex>
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/backend.hpp>
+#include <convgpu/detail/separable.hpp>
 #include <cstdint>
 #include <iterator>
 #include <limits>
 #include <optional>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -54,14 +56,15 @@ struct pass {
     return most;
   }
 
-  /// Sums of one set: `cols` of them, not less than the kernel's. `find(r, pointers, count)` points to the rows of
-  /// samples from row r of the factor's reach on.
+  /// Sums of one set: `cols` of them, not less than the kernel's, or whole ones of it where these are `added` to what
+  /// is there. `find(r, pointers, count)` points to the rows of samples from row r of the factor's reach on.
   template <class Find>
   void sum(std::size_t set, const Sample** pointers, const Find& find, Sum* to, std::int64_t pitch,
-           std::int64_t cols, bool stream, const Sample* const* next) const {
+           std::int64_t cols, bool added, bool stream, const Sample* const* next) const {
     // Sums that are gone on with must not be gone on with twice: what does not fill a kernel is begun anew.
-    const std::int64_t whole = sets[set].size() == 1 ? cols : cols / kernel.cols * kernel.cols;
-    bool first = true;
+    const std::int64_t whole =
+        sets[set].size() == 1 && !added ? cols : cols / kernel.cols * kernel.cols;
+    bool first = !added;
     for (const tap_group<Tap>& g : sets[set]) {
       find(g.row, pointers, kernel.rows - 1 + g.rows);
       compute(g, pointers, to, pitch, whole, first, stream, first ? next : nullptr);
@@ -136,7 +139,7 @@ std::vector<tap_group<Tap>> patched(const std::vector<FactorTap>& factor, std::i
 
 /// Whether these factors are in the range of f32 or, for `wide` sums, of f64.
 template <class FactorTap>
-bool in_range(const detail::request& r, bool wide) {
+bool in_range(const detail::rank_one& term, bool wide) {
   if constexpr (std::is_integral_v<FactorTap>) {
     return true;
   } else {
@@ -144,7 +147,7 @@ bool in_range(const detail::request& r, bool wide) {
                               : static_cast<double>(std::numeric_limits<float>::min());
     const double most = wide ? std::numeric_limits<double>::max()
                              : static_cast<double>(std::numeric_limits<float>::max());
-    const auto factors = balanced<FactorTap>(*r.filter.facts.factors);
+    const auto factors = balanced<FactorTap>(term);
     const auto fits = [&](const FactorTap& tap) {
       return tap == FactorTap{} || (std::abs(tap) >= least && std::abs(tap) <= most);
     };
@@ -173,12 +176,19 @@ inline std::optional<narrowed> narrow(const detail::request& r) {
       };
       return narrowed{{ones(r.form.row.taps), ones(r.form.col.taps)}, *check};
     }
-  if (!in_range<double>(r, false)) return std::nullopt;
+  if (!in_range<double>(*factors, false)) return std::nullopt;
   auto both = balanced<double>(*factors);
   const auto check =
       checked_rounding::of(types, r.form.overflow, both.first, both.second, factors->error_norm1);
   if (!check) return std::nullopt;
   return narrowed{std::move(both), *check};
+}
+
+/// The columns and rows that the filter is taken for: integers of 8 bits that are checked are no worse for any.
+inline std::span<const detail::rank_one> terms_for(const detail::request& r) {
+  if (r.form.row.taps == 1 || r.form.col.taps == 1) return {};
+  if (narrow(r)) return {&*r.filter.facts.factors, 1};
+  return detail::separable_terms(r);
 }
 
 template <class T>

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// cpu/separable: filters that are a column times a row, as sums down columns and then along rows.
+// cpu/separable: filters that are a column times a row, as sums down columns and then along rows, or filters that are
+// sums of a few such terms.
 //
 // A strip of as many rows as the inner loops make at once goes through both passes: what is between them is that
-// strip alone, stays in the nearest caches, and the image crosses memory once. Where an image ends, the sums down
+// strip alone, stays in the nearest caches, and the image crosses memory once, whatever the number of terms: their sums
+// are added up in the outputs' strip. Where an image ends, the sums down
 // its columns are continued by the border in place of the samples: x̃ is never made. Zeros of either factor take no
 // part, so that what is not finite stays in the windows of the product.
 
@@ -16,6 +18,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -73,67 +76,93 @@ class separable final : public detail::runnable {
   using down_pass = pass<sample, Tap, Sum>;
   using along_pass = pass<Sum, Tap, Sum>;
 
-  separable(const detail::request& r, down_pass down, along_pass along, result outside,
+  /// A column and a row.
+  struct term {
+    down_pass down;
+    along_pass along;
+    result outside;  // sum down a column outside the input
+
+    [[nodiscard]] std::int64_t down_rows() const noexcept {  // that each pass makes at once
+      return down.symmetric ? down.symmetric->loops.rows : down.kernel.rows;
+    }
+    [[nodiscard]] std::int64_t along_rows() const noexcept {
+      return along.symmetric ? along.symmetric->loops.along_rows : along.kernel.rows;
+    }
+    [[nodiscard]] bool in_blocks() const noexcept {
+      return (down.symmetric && down.symmetric->loops.in_blocks) ||
+             (along.symmetric && along.symmetric->loops.in_blocks);
+    }
+  };
+
+  separable(const detail::request& r, std::vector<term> terms,
             std::optional<rounded_by_input> rounding)
       : form_(r.form),
-        exact_(r.filter.facts.factors->error == 0 || rounding),
-        down_(std::move(down)),
-        along_(std::move(along)),
-        down_rows_(down_.symmetric ? down_.symmetric->loops.rows : down_.kernel.rows),
-        along_rows_(along_.symmetric ? along_.symmetric->loops.along_rows : along_.kernel.rows),
-        rows_at_once_(std::max(down_rows_, along_rows_)),
-        in_blocks_((down_.symmetric && down_.symmetric->loops.in_blocks) ||
-                   (along_.symmetric && along_.symmetric->loops.in_blocks)),
-        outside_(outside),
+        exact_(terms_for(r).front().error == 0 || rounding),
+        words_(rank_words(r, terms_for(r))),
+        terms_(std::move(terms)),
         load_(ring::loader_for(form_.types.in)),
         store_(form_.types.out, form_.overflow),
-        rounding_(std::move(rounding)),
-        tiles_(cut(r)) {
-    const std::int64_t most =
-        down_rows_ - 1 + (down_.symmetric ? down_.symmetric->count : down_.most_rows());
+        rounding_(std::move(rounding)) {
+    // Terms are added up in whole blocks.
+    in_blocks_ = terms_.size() > 1;
+    std::int64_t most_down = 0;
+    std::int64_t most = 0;
+    for (const term& t : terms_) {
+      most_down = std::max(most_down, t.down_rows());
+      rows_at_once_ = std::max({rows_at_once_, t.down_rows(), t.along_rows()});
+      in_blocks_ = in_blocks_ || t.in_blocks();
+      most = std::max(most, t.down_rows() - 1 +
+                                (t.down.symmetric ? t.down.symmetric->count : t.down.most_rows()));
+      most_read_ = std::max(most_read_, t.down_rows() - 1 + t.down.most_rows());
+      if (t.along.symmetric)
+        blocks_bytes_ =
+            std::max(blocks_bytes_,
+                     aligned(static_cast<std::size_t>(t.along.symmetric->loops.along_memory +
+                                                      t.along_rows() * t.along.symmetric->count) *
+                             sizeof(Sum)));
+    }
+    tiles_.emplace(cut(r));
     const std::int64_t row_bytes =
-        sums(tiles_.most_cols()) * static_cast<std::int64_t>(sizeof(Element));
+        sums(tiles_->most_cols()) * static_cast<std::int64_t>(sizeof(Element));
     const std::int64_t room = std::clamp(rows_bytes / row_bytes, most,
                                          std::max(most, rows_at_once_ - 1 + form_.row.reach()));
     slots_ = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(room)));
     most_pointers_ = std::max(most, rows_at_once_);
     pointers_bytes_ =
-        aligned(static_cast<std::size_t>(most_pointers_ + down_rows_) * sizeof(const void*));
-    down_pitch_ = pitch(sums(tiles_.most_cols()) * parts);
-    between_pitch_ = pitch(sums(tiles_.most_cols()) * result_parts + beyond);
-    if (along_.symmetric)
-      blocks_bytes_ = aligned(static_cast<std::size_t>(along_.symmetric->loops.along_memory +
-                                                       along_rows_ * along_.symmetric->count) *
-                              sizeof(Sum));
-    along_pitch_ = pitch(computed(tiles_.most_cols()) * result_parts);
-    tiles_.give_lanes(pointers_bytes_ + ring::bytes(slots_, sums(tiles_.most_cols())) +
-                      strip_bytes(between_pitch_) +
-                      (Sets == 2 ? Sets * strip_bytes(down_pitch_) : 0) +
-                      Sets * strip_bytes(along_pitch_) + blocks_bytes_ +
-                      aligned(std::max(static_cast<std::size_t>(along_pitch_) * sizeof(Sum),
-                                       checked_rounding::bytes(computed(tiles_.most_cols())))));
+        aligned(static_cast<std::size_t>(most_pointers_ + most_down) * sizeof(const void*));
+    down_pitch_ = pitch(sums(tiles_->most_cols()) * parts);
+    between_pitch_ = pitch(sums(tiles_->most_cols()) * result_parts + beyond);
+    along_pitch_ = pitch(computed(tiles_->most_cols()) * result_parts);
+    tiles_->give_lanes(pointers_bytes_ + ring::bytes(slots_, sums(tiles_->most_cols())) +
+                       strip_bytes(between_pitch_) +
+                       (Sets == 2 ? Sets * strip_bytes(down_pitch_) : 0) +
+                       Sets * strip_bytes(along_pitch_) + blocks_bytes_ +
+                       aligned(std::max(static_cast<std::size_t>(along_pitch_) * sizeof(Sum),
+                                        checked_rounding::bytes(computed(tiles_->most_cols())))));
   }
 
   [[nodiscard]] std::string parameters() const override {
-    return std::to_string(form_.row.taps) + " + " + std::to_string(form_.col.taps) + " taps, " +
-           (down_.kernel.cols > 1 ? simd::best().name + std::string(", ") : std::string()) +
+    return words_ + std::to_string(form_.row.taps) + " + " + std::to_string(form_.col.taps) +
+           " taps, " +
+           (terms_.front().down.kernel.cols > 1 ? simd::best().name + std::string(", ")
+                                                : std::string()) +
            std::to_string(rows_at_once_) + (rows_at_once_ == 1 ? " row" : " rows") + " at once, " +
-           tiles_.words();
+           tiles_->words();
   }
   [[nodiscard]] bool exact_on_integers() const noexcept override { return exact_; }
   [[nodiscard]] std::size_t workspace_bytes() const noexcept override {
-    return tiles_.workspace_bytes();
+    return tiles_->workspace_bytes();
   }
 
   void run(const any_const_view& in, const any_view& out, stream,
            std::span<std::byte> workspace) const override {
-    tiles_.for_each(workspace, [&](std::byte* memory) {
+    tiles_->for_each(workspace, [&](std::byte* memory) {
       const auto take = [&memory](std::size_t bytes) {
         return std::exchange(memory, memory + bytes);
       };
       std::byte* const pointers = take(pointers_bytes_);
-      ring rows(take(ring::bytes(slots_, sums(tiles_.most_cols()))), slots_,
-                sums(tiles_.most_cols()), load_, form_, in);
+      ring rows(take(ring::bytes(slots_, sums(tiles_->most_cols()))), slots_,
+                sums(tiles_->most_cols()), load_, form_, in);
       lane l{.down_rows = reinterpret_cast<const sample**>(pointers),
              .along_rows = reinterpret_cast<const Sum**>(pointers)};
       l.between = reinterpret_cast<Sum*>(take(strip_bytes(between_pitch_)));
@@ -168,6 +197,9 @@ class separable final : public detail::runnable {
         std::min(sums_bytes / static_cast<std::int64_t>(sizeof(result)) / rows_at_once_,
                  rows_bytes / static_cast<std::int64_t>(sizeof(Element)) /
                      (rows_at_once_ - 1 + std::min(form_.row.reach(), rows_of_a_group)));
+    double taps = 0;
+    for (const detail::rank_one& t : terms_for(r))
+      taps += static_cast<double>(t.column_nonzeros + t.row_nonzeros);
     // What lies between two pieces is summed down columns for both of them.
     return tiles(
         r, {.cols = std::max({room, shortest_piece, 4 * reach}),
@@ -176,15 +208,14 @@ class separable final : public detail::runnable {
             .row_reach = form_.row.reach(),
             .products = static_cast<double>(form_.row.out) * static_cast<double>(form_.col.out) *
                         static_cast<double>(form_.planes) *
-                        static_cast<double>((r.filter.facts.factors->column_nonzeros +
-                                             r.filter.facts.factors->row_nonzeros) *
-                                            Sets * result_parts)});
+                        static_cast<double>(Sets * result_parts) * taps});
   }
 
   /// Outputs that fill both kernels.
   [[nodiscard]] std::int64_t cols_at_once() const noexcept {
-    return std::max({down_.kernel.cols / std::min(down_.kernel.cols, parts),
-                     along_.kernel.cols / std::min(along_.kernel.cols, result_parts)});
+    const int down = terms_.front().down.kernel.cols;
+    const int along = terms_.front().along.kernel.cols;
+    return std::max({down / std::min(down, parts), along / std::min(along, result_parts)});
   }
   /// Outputs that are computed for a piece of so many.
   [[nodiscard]] std::int64_t computed(std::int64_t cols) const noexcept {
@@ -213,7 +244,7 @@ class separable final : public detail::runnable {
     constexpr std::int64_t way = 4096;
     constexpr std::int64_t ways = 8;
     const std::int64_t bytes = row_step * static_cast<std::int64_t>(sizeof(Element));
-    return ways * way / std::gcd(bytes, way) < down_rows_ - 1 + down_.most_rows();
+    return ways * way / std::gcd(bytes, way) < most_read_;
   }
 
   void compute(const tile& t, ring& rows, const lane& l, const any_const_view& in,
@@ -226,13 +257,16 @@ class separable final : public detail::runnable {
       const bool earlier = height >= rows_at_once_ && !in_blocks_;
       const std::int64_t first = earlier ? std::min(i, t.rows.last - rows_at_once_) : i;
       const std::int64_t count = std::min<std::int64_t>(rows_at_once_, t.rows.last - first);
-      sum_down(rows, first, count, w, l);
       std::byte* const to =
           static_cast<std::byte*>(out.data()) +
           (t.plane * out.step().plane + first * out.step().row + t.cols.first * out.step().col) *
               static_cast<std::int64_t>(size_of(form_.types.out));
-      sum_along({.plane = t.plane, .rows = {first, first + count}, .cols = t.cols, .inner = t.cols},
-                w, l, to, in, out);
+      for (const term& h : terms_) {
+        sum_down(h, rows, first, count, w, l);
+        sum_along(
+            h, {.plane = t.plane, .rows = {first, first + count}, .cols = t.cols, .inner = t.cols},
+            w, l, to, in, out);
+      }
     }
   }
 
@@ -266,48 +300,51 @@ class separable final : public detail::runnable {
     return (line - w.begin * of_parts % line) % line;
   }
 
-  void sum_down(ring& rows, std::int64_t first, std::int64_t count, const window& w,
+  void sum_down(const term& h, ring& rows, std::int64_t first, std::int64_t count, const window& w,
                 const lane& l) const {
-    for (std::int64_t i = 0; i < count; i += down_rows_) {
+    const std::int64_t down_rows = h.down_rows();
+    for (std::int64_t i = 0; i < count; i += down_rows) {
       const std::int64_t top = form_.row.at(first + i, form_.row.taps - 1);
       const auto find = [&](std::int64_t row, const sample** pointers, std::int64_t needed) {
         // Rows beyond the last one are computed from the same samples.
-        const std::int64_t there = needed - down_rows_ + std::min(count - i, down_rows_);
+        const std::int64_t there = needed - down_rows + std::min(count - i, down_rows);
         for (std::int64_t r = 0; r < needed; ++r)
           pointers[r] = reinterpret_cast<const sample*>(rows[top + row + std::min(r, there - 1)]);
       };
       // As many rows of the next strip as are made here: these come from memory meanwhile.
       const std::int64_t below = top + rows_at_once_ + form_.row.reach() - 1;
       const sample** next = nullptr;
-      if (rows.in_place(below) && rows.in_place(below + down_rows_ - 1)) {
+      if (&h == terms_.data() && rows.in_place(below) && rows.in_place(below + down_rows - 1)) {
         next = l.down_rows + most_pointers_;
-        for (std::int64_t r = 0; r < down_rows_; ++r)
+        for (std::int64_t r = 0; r < down_rows; ++r)
           next[r] = reinterpret_cast<const sample*>(rows[below + r]);
       }
       const std::int64_t at = i * down_pitch() + lead(w, parts) + w.begin * parts;
       const std::int64_t numbers = (w.end - w.begin) * parts;
       if constexpr (std::is_same_v<sample, Sum> && std::is_same_v<Tap, Sum>)
-        if (down_.symmetric) {
-          find(0, l.down_rows, down_rows_ - 1 + down_.symmetric->count);
-          down_.symmetric->loops.down({.rows = l.down_rows,
-                                       .out = l.down[0] + at,
-                                       .pitch = down_pitch(),
-                                       .cols = numbers,
-                                       .filter = down_.symmetric->taps(),
-                                       .stream = false,
-                                       .next = next});
+        if (h.down.symmetric) {
+          find(0, l.down_rows, down_rows - 1 + h.down.symmetric->count);
+          h.down.symmetric->loops.down({.rows = l.down_rows,
+                                        .out = l.down[0] + at,
+                                        .pitch = down_pitch(),
+                                        .cols = numbers,
+                                        .filter = h.down.symmetric->taps(),
+                                        .stream = false,
+                                        .added = false,
+                                        .next = next});
           continue;
         }
       for (std::size_t set = 0; set < Sets; ++set)
-        down_.sum(set, l.down_rows, find, l.down[set] + at, down_pitch(), numbers, false, next);
+        h.down.sum(set, l.down_rows, find, l.down[set] + at, down_pitch(), numbers, false, false,
+                   next);
     }
     result* row = reinterpret_cast<result*>(l.between + lead(w, result_parts));
     for (std::int64_t i = 0; i < count; ++i, row += between_pitch_ / result_parts) {
       if constexpr (Sets == 2)
         put_together<parts>(i * down_pitch_ + lead(w, parts) + w.begin * parts, w.end - w.begin,
                             row + w.begin, l.down);
-      for (std::int64_t j = 0; j < w.begin; ++j) row[j] = continued(row, w, j);
-      for (std::int64_t j = w.end; j < w.count; ++j) row[j] = continued(row, w, j);
+      for (std::int64_t j = 0; j < w.begin; ++j) row[j] = continued(row, w, j, h.outside);
+      for (std::int64_t j = w.end; j < w.count; ++j) row[j] = continued(row, w, j, h.outside);
     }
   }
 
@@ -315,17 +352,20 @@ class separable final : public detail::runnable {
     return Sets == 2 ? down_pitch_ : between_pitch_;
   }
 
-  [[nodiscard]] result continued(const result* row, const window& w,
-                                 std::int64_t j) const noexcept {
+  [[nodiscard]] result continued(const result* row, const window& w, std::int64_t j,
+                                 result outside) const noexcept {
     const std::int64_t at = border_index(form_.border.kind(), w.first + j, form_.col.in);
-    return at < 0 ? outside_ : row[at - w.first];
+    return at < 0 ? outside : row[at - w.first];
   }
 
-  /// The outputs of a strip, to `to`.
-  void sum_along(const tile& strip, const window& w, const lane& l, std::byte* to,
+  /// A term of the outputs of a strip, to `to`: stored with the last one.
+  void sum_along(const term& h, const tile& strip, const window& w, const lane& l, std::byte* to,
                  const any_const_view& in, const any_view& out) const {
     const std::int64_t cols = strip.cols.last - strip.cols.first;
     const std::int64_t count = strip.rows.last - strip.rows.first;
+    const std::int64_t along_rows = h.along_rows();
+    const bool added = &h != terms_.data();
+    const bool is_last = &h == &terms_.back();
     // `number` sums of a set, from column `begin` of the tile on.
     const auto sum = [&](std::size_t set, std::int64_t begin, Sum* sums, std::int64_t pitch,
                          std::int64_t number, std::int64_t row, bool stream) {
@@ -334,18 +374,20 @@ class separable final : public detail::runnable {
           pointers[r] = l.between + lead(w, result_parts) + begin * result_parts +
                         std::min(row + r, count - 1) * between_pitch_;
       };
-      if (along_.symmetric) {
-        find(0, l.along_rows, along_rows_);
-        return along_.symmetric->loops.along({.rows = l.along_rows,
-                                              .out = sums,
-                                              .pitch = pitch,
-                                              .cols = number * result_parts,
-                                              .filter = along_.symmetric->taps(),
-                                              .stream = stream,
-                                              .next = nullptr},
-                                             l.blocks);
+      if (h.along.symmetric) {
+        find(0, l.along_rows, along_rows);
+        return h.along.symmetric->loops.along({.rows = l.along_rows,
+                                               .out = sums,
+                                               .pitch = pitch,
+                                               .cols = number * result_parts,
+                                               .filter = h.along.symmetric->taps(),
+                                               .stream = stream,
+                                               .added = added,
+                                               .next = nullptr},
+                                              l.blocks);
       }
-      along_.sum(set, l.along_rows, find, sums, pitch, number * result_parts, stream, nullptr);
+      h.along.sum(set, l.along_rows, find, sums, pitch, number * result_parts, added, stream,
+                  nullptr);
     };
     const bool in_place = Sets == 1 && form_.types.out == dtype_of<result> && out.step().col == 1 &&
                           count == rows_at_once_ && cols >= cols_at_once();
@@ -354,8 +396,8 @@ class separable final : public detail::runnable {
     const auto place = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to));
     const std::int64_t lead_in =
         (line - place % line) % line / static_cast<std::int64_t>(sizeof(result));
-    const bool stream =
-        streams(form_, out) && cols - lead_in >= cols_at_once() && (lead_in == 0 || !in_blocks_);
+    const bool stream = terms_.size() == 1 && streams(form_, out) &&
+                        cols - lead_in >= cols_at_once() && (lead_in == 0 || !in_blocks_);
     // The columns that go where they belong as they are made: all, or whole lines of the cache, or whole blocks.
     detail::range straight{};
     if (in_place) {
@@ -363,7 +405,7 @@ class separable final : public detail::runnable {
       straight = {0, in_blocks_ ? whole(cols) : cols};
       if (stream) straight = {lead_in, lead_in + whole(cols - lead_in)};
       const std::int64_t pitch = out.step().row * result_parts;
-      for (std::int64_t i = 0; i < count; i += along_rows_)
+      for (std::int64_t i = 0; i < count; i += along_rows)
         sum(0, straight.first,
             reinterpret_cast<Sum*>(to) + i * pitch + straight.first * result_parts, pitch,
             straight.last - straight.first, i, stream);
@@ -371,8 +413,9 @@ class separable final : public detail::runnable {
     // What is left, or all: from `begin` on, of which `wanted` are stored.
     const auto stored = [&](std::int64_t begin, detail::range wanted, std::int64_t number) {
       for (std::size_t set = 0; set < Sets; ++set)
-        for (std::int64_t i = 0; i < count; i += along_rows_)
+        for (std::int64_t i = 0; i < count; i += along_rows)
           sum(set, begin, l.along[set] + i * along_pitch_, along_pitch_, number, i, false);
+      if (!is_last) return;
       for (std::int64_t i = 0; i < count; ++i) {
         const auto* row = reinterpret_cast<const result*>(l.along[0] + i * along_pitch_);
         if constexpr (Sets == 2) {
@@ -417,18 +460,16 @@ class separable final : public detail::runnable {
 
   detail::normal_form form_;
   bool exact_;
-  down_pass down_;
-  along_pass along_;
-  std::int64_t down_rows_;  // that each pass makes at once, and
-  std::int64_t along_rows_;
-  std::int64_t rows_at_once_;  // both of them, a strip
-  bool in_blocks_;             // either pass: see `simd::symmetric_loops`
-  result outside_;             // sum down a column outside the input
+  std::string words_;  // for terms that are not of rank 1
+  std::vector<term> terms_;
+  std::int64_t rows_at_once_ = 1;  // that any pass makes, a strip
+  bool in_blocks_ = false;         // any pass: see `simd::symmetric_loops`
   typename ring::loader load_;
   row_store<result> store_;
   std::optional<rounded_by_input> rounding_;
-  tiles tiles_;
-  std::int64_t slots_ = 1;  // rows in the ring
+  std::optional<tiles> tiles_;
+  std::int64_t slots_ = 1;      // rows in the ring
+  std::int64_t most_read_ = 1;  // of samples, by a pass down columns at once
   std::int64_t most_pointers_ = 1;
   std::size_t pointers_bytes_ = 0;
   std::int64_t down_pitch_ = 0;  // numbers from row to row
@@ -452,15 +493,16 @@ Result outside(const detail::normal_form& form, const std::vector<FactorTap>& co
   return sum;
 }
 
-/// Both passes with loops `down` and `along`.
+/// Passes with loops `down` and `along` for each of the factors.
 template <class Element, class Tap, class Sum, class FactorTap>
 made make_passes(const detail::request& r, const simd::kernel<scalar_of<Element>, Tap, Sum>& down,
-                 const simd::kernel<Sum, Tap, Sum>& along, const factor_pair<FactorTap>& factors,
+                 const simd::kernel<Sum, Tap, Sum>& along,
+                 const std::vector<factor_pair<FactorTap>>& terms,
                  std::optional<rounded_by_input> rounding = {}) {
   constexpr int sets = is_complex_type<FactorTap> ? 2 : 1;
   constexpr bool is_complex = sets == 2 || is_complex_type<Element>;
   using result = std::conditional_t<is_complex, std::complex<Sum>, Sum>;
-  using both = separable<Element, Tap, Sum, sets>;
+  using all = separable<Element, Tap, Sum, sets>;
   const auto below = [&](std::int64_t n) {
     return std::pair(n * r.form.row.dilation, std::int64_t{0});
   };
@@ -469,60 +511,63 @@ made make_passes(const detail::request& r, const simd::kernel<scalar_of<Element>
   const auto size_for = [](const auto& kernel) {  // the plain loop takes tap by tap
     return kernel.cols == 1 ? patches::of_one_tap : patches::of_any_size;
   };
-  typename both::down_pass down_pass{down, {}, {}};
-  typename both::along_pass along_pass{along, {}, {}};
-  if constexpr (sets == 1 && std::is_same_v<scalar_of<Element>, Sum>) {
-    if (r.form.row.dilation == 1)
-      down_pass.symmetric = symmetric<Sum>(factors.first, symmetric_down_from);
-    if (step == 1) along_pass.symmetric = symmetric<Sum>(factors.second, symmetric_along_from);
+  std::vector<typename all::term> passes;
+  for (const factor_pair<FactorTap>& factors : terms) {
+    typename all::term term{
+        {down, {}, {}}, {along, {}, {}}, outside<result, Element>(r.form, factors.first)};
+    if constexpr (sets == 1 && std::is_same_v<scalar_of<Element>, Sum>) {
+      if (r.form.row.dilation == 1)
+        term.down.symmetric = symmetric<Sum>(factors.first, symmetric_down_from);
+      if (step == 1) term.along.symmetric = symmetric<Sum>(factors.second, symmetric_along_from);
+    }
+    const auto add = [&](const auto& part) {
+      term.down.sets.push_back(patched<Tap>(factors.first, 1, size_for(down), below, part));
+      term.along.sets.push_back(patched<Tap>(factors.second, step, size_for(along), beside, part));
+    };
+    if constexpr (sets == 2) {
+      add([](FactorTap h) { return h.real(); });
+      add([](FactorTap h) { return h.imag(); });
+    } else {
+      add([](FactorTap h) { return h; });
+    }
+    passes.push_back(std::move(term));
   }
-  const auto add = [&](const auto& part) {
-    down_pass.sets.push_back(patched<Tap>(factors.first, 1, size_for(down), below, part));
-    along_pass.sets.push_back(patched<Tap>(factors.second, step, size_for(along), beside, part));
-  };
-  if constexpr (sets == 2) {
-    add([](FactorTap h) { return h.real(); });
-    add([](FactorTap h) { return h.imag(); });
-  } else {
-    add([](FactorTap h) { return h; });
-  }
-  return std::make_unique<both>(r, std::move(down_pass), std::move(along_pass),
-                                outside<result, Element>(r.form, factors.first),
-                                std::move(rounding));
+  return std::make_unique<all>(r, std::move(passes), std::move(rounding));
 }
 
 template <class FactorTap>
 made make(const detail::request& r) {
   const simd::kernels& simd = simd::best();
-  const factor_pair<FactorTap> factors = balanced<FactorTap>(*r.filter.facts.factors);
+  std::vector<factor_pair<FactorTap>> terms;
+  for (const detail::rank_one& term : terms_for(r)) terms.push_back(balanced<FactorTap>(term));
   if constexpr (std::is_integral_v<FactorTap>) {
     if (integer_sum_bits(r.form.types.in, r.filter.facts.integer_norm1) == 32)
       return make_passes<std::int32_t, std::int32_t, std::int32_t, FactorTap>(r, simd.i32, simd.i32,
-                                                                              factors);
+                                                                              terms);
     return make_passes<std::int32_t, std::int32_t, std::int64_t, FactorTap>(
         r, plain<std::int32_t, std::int32_t, std::int64_t>,
-        plain<std::int64_t, std::int32_t, std::int64_t>, factors);
+        plain<std::int64_t, std::int32_t, std::int64_t>, terms);
   } else {
     switch (r.form.types.in) {
       case dtype::f16:
       case dtype::bf16:
       case dtype::f32:
-        return make_passes<float, float, float, FactorTap>(r, simd.f32, simd.f32, factors);
+        return make_passes<float, float, float, FactorTap>(r, simd.f32, simd.f32, terms);
       case dtype::cf32:
         return make_passes<std::complex<float>, float, float, FactorTap>(r, simd.f32, simd.f32,
-                                                                         factors);
+                                                                         terms);
       case dtype::cf64:
         return make_passes<std::complex<double>, double, double, FactorTap>(r, simd.f64, simd.f64,
-                                                                            factors);
+                                                                            terms);
       default:
         if constexpr (std::is_same_v<FactorTap, double>)
           if (const auto narrowed = narrow(r)) {
             const auto& taps = std::get<std::vector<double>>(r.filter.values);
             return make_passes<float, float, float, double>(
-                r, simd.f32, simd.f32, narrowed->factors,
+                r, simd.f32, simd.f32, {narrowed->factors},
                 rounded_by_input{narrowed->check, {taps.rbegin(), taps.rend()}});
           }
-        return make_passes<double, double, double, FactorTap>(r, simd.f64, simd.f64, factors);
+        return make_passes<double, double, double, FactorTap>(r, simd.f64, simd.f64, terms);
     }
   }
 }
@@ -531,19 +576,21 @@ made make(const detail::request& r) {
 
 std::string refuse_separable(const detail::request& r) {
   if (std::string reason = refuse_direct(r); !reason.empty()) return reason;
-  // Sums in f32 that are checked are no worse than those of direct summation, whatever the factors.
-  const bool checked = r.form.row.taps > 1 && r.form.col.taps > 1 && narrow(r);
-  if (std::string reason = detail::refuse_separable(r); !reason.empty() && !checked) return reason;
+  const std::span<const detail::rank_one> terms = terms_for(r);
+  if (terms.empty()) return detail::refuse_separable(r);
   if (r.form.row.stride != 1 || r.form.col.stride != 1)
     return "its strides, " + std::to_string(r.form.row.stride) + " and " +
            std::to_string(r.form.col.stride) + ", leave out sums that it would have to make";
   if (is_integer(r.form.types.filter) &&
       integer_sum_bits(r.form.types.in, r.filter.facts.integer_norm1) == 128)
     return "its sums need 128 bits";
-  if (!std::visit(
-          [&]<class T>(const std::vector<T>&) { return in_range<T>(r, sums_in_f64(r.form.types)); },
-          r.filter.facts.factors->column))
-    return "its factors are out of the range of the sums";
+  for (const detail::rank_one& term : terms)
+    if (!std::visit(
+            [&]<class T>(const std::vector<T>&) {
+              return in_range<T>(term, sums_in_f64(r.form.types));
+            },
+            term.column))
+      return "its factors are out of the range of the sums";
   if (r.form.col.reach() > longest_reach)
     return "the taps of a row reach over " + std::to_string(r.form.col.reach()) +
            " samples, more than the " + std::to_string(longest_reach) + " it holds sums for";
@@ -552,7 +599,7 @@ std::string refuse_separable(const detail::request& r) {
 
 std::unique_ptr<const detail::runnable> make_separable(const detail::request& r) {
   return std::visit([&]<class T>(const std::vector<T>&) { return make<T>(r); },
-                    r.filter.facts.factors->column);
+                    terms_for(r).front().column);
 }
 
 }  // namespace convgpu::cpu

@@ -99,7 +99,7 @@ struct symmetric_taps {
 /// A strip of as many rows as `folded` says:
 ///
 ///     down    out[i·pitch + j] = Σ over k < count: tap[k] · rows[i + k][j]
-///     along   out[i·pitch + j] = Σ over k < count: tap[k] · rows[i][j + k]
+///     along   out[i·pitch + j] (+)= Σ over k < count: tap[k] · rows[i][j + k]
 template <class T>
 struct symmetric_strip {
   const T* const* rows;
@@ -107,7 +107,8 @@ struct symmetric_strip {
   std::ptrdiff_t pitch;
   std::int64_t cols;
   symmetric_taps<T> filter;
-  bool stream;           ///< as in `strip`; for `along` alone
+  bool stream;  ///< as in `strip`; for `along` alone
+  bool added;   ///< to what is in `out`; for `along` alone, in whole blocks and not with `stream`
   const T* const* next;  ///< as in `strip`; for `down` alone
 };
 

@@ -222,6 +222,11 @@ void sum_along(const symmetric_strip<T>& s, T* memory) {
     transpose<T>(block);
     if (s.stream)
       for (int i = 0; i < n; ++i) stream(s.out + i * s.pitch + j, block[i]);
+    else if (s.added)
+      for (int i = 0; i < n; ++i) {
+        T* const to = s.out + i * s.pitch + j;
+        store(to, load(to) + block[i]);
+      }
     else
       for (int i = 0; i < n; ++i) store(s.out + i * s.pitch + j, block[i]);
   }

@@ -46,6 +46,10 @@ class kernels {
 [[nodiscard]] std::unique_ptr<const kernels> direct_column_kernels(const detail::request& r,
                                                                    const detail::tap_values& taps);
 
+/// cuda/separable for filters that are sums of columns times rows.
+[[nodiscard]] std::unique_ptr<const kernels> terms_kernels(const detail::request& r);
+[[nodiscard]] std::string refuse_terms(const detail::request& r);
+
 /// Why it cannot; empty where it can.
 [[nodiscard]] std::string refuse_direct(const detail::request& r);
 [[nodiscard]] std::string refuse_separable(const detail::request& r);

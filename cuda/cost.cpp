@@ -11,7 +11,9 @@
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/error_bound.hpp>
 #include <convgpu/detail/fft_error.hpp>
+#include <convgpu/detail/separable.hpp>
 #include <cstring>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -144,7 +146,17 @@ estimate cost_of_separable(const request& r, detail::rates values) {
   const std::int64_t along = r.form.col.taps;
   const separable_tile tile = separable_tile_for(c.sum_bytes);
   const std::int64_t across = (r.form.col.out - 1) / tile.cols() + 1;
-  const double error = separable_error(r);
+  const std::span<const rank_one> terms = separable_terms(r);
+  const double error = separable_error(r, terms);
+  if (terms.size() > 1) {
+    const int strip =
+        separable_strip(r.form.row.out, across, down, static_cast<int>(c.rates.multiprocessors));
+    const double halo = with_halo(tile.cols(), along);
+    return c.done(c.outputs * static_cast<double>(terms.size()) *
+                      (static_cast<double>(along) + static_cast<double>(down) * halo),
+                  part_of_separable, waits_of_separable * c.bytes(with_halo(strip, down) * halo), 1,
+                  error);
+  }
   if (down > separable_taps || along > separable_taps) {  // two launches, sums in between
     const double between = 2 * c.outputs * static_cast<double>(c.sum_bytes);
     return c.done(c.outputs * static_cast<double>(down + along), part_of_direct,

@@ -4,6 +4,7 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -122,6 +123,14 @@ class pinned_memory {
  private:
   owner<void*, cudaFreeHost> memory_;
 };
+
+/// Shared memory that a block of the device may ask for: 64 KiB on 7.5, more than `shared_at_most` elsewhere.
+[[nodiscard]] inline std::size_t shared_on(int device) {
+  int most = 0;
+  check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+        "cudaDeviceGetAttribute");
+  return std::min(shared_at_most, static_cast<std::size_t>(most));
+}
 
 /// Where memory given to kernels begins, whatever the caller's workspace is aligned to; what cudaMalloc
 /// keeps to as well.

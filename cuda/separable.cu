@@ -9,7 +9,8 @@
 //   down    each thread slides a window down a column of the ring
 //   store   the results
 //
-// Filters too long for that take two launches of cuda/direct, with the sums along rows in the workspace.
+// Filters too long for that take two launches of cuda/direct, with the sums along rows in the workspace. Those that are
+// sums of such products are separable_terms.cu's.
 
 #include <algorithm>
 #include <convgpu/detail/separable.hpp>
@@ -18,6 +19,7 @@
 #include "kernel.cuh"
 #include "launch.hpp"
 #include "memory.hpp"
+#include "ring.cuh"
 #include "sums.hpp"
 #include "taps.hpp"
 #include "tuning.hpp"
@@ -31,12 +33,6 @@ struct separable_params : image_params {
   Tap down[separable_taps];
   Tap along[separable_taps];
 };
-
-/// Places in the ring follow one another round and round.
-__device__ __forceinline__ int next_in_ring(int slot, int steps, int rows) {
-  const int next = slot + steps;
-  return next < rows ? next : next - rows;
-}
 
 /// x̃ rows `row` …, `count` of them, summed along and put into the ring from `slot` on.
 template <class Sample, class Tap, class Sum>
@@ -58,29 +54,6 @@ __device__ void sum_along(Sum* ring, Sample* lines, const separable_layout& layo
       ring + next_in_ring(slot, line, layout.ring_rows) * shape.template ring_pitch<Sum>();
 #pragma unroll
   for (int q = 0; q < shape.outputs; ++q) to[shape.template in_ring<Sum>(thread, q)] = sums[q];
-}
-
-/// A thread's outputs below one another: from the ring's row `slot` on, down one column.
-template <class Tap, class Sum, int Down>
-__device__ __forceinline__ void sum_down(Sum (&sums)[Down], const Sum* column, int pitch, int slot,
-                                         int ring_rows, const separable_params<Tap>& p) {
-  const int taps = static_cast<int>(p.row.taps);
-  Sum window[Down];
-#pragma unroll
-  for (int v = 0; v < Down - 1; ++v, slot = next_in_ring(slot, 1, ring_rows))
-    window[v] = column[slot * pitch];
-  for (int m0 = 0; m0 < taps; m0 += Down) {
-#pragma unroll
-    for (int m = 0; m < Down; ++m) {
-      if (m0 + m >= taps) break;
-      window[(m + Down - 1) % Down] = column[slot * pitch];
-      slot = next_in_ring(slot, 1, ring_rows);
-      const Tap h = p.down[taps - 1 - m0 - m];
-      if (h == Tap{}) continue;
-#pragma unroll
-      for (int v = 0; v < Down; ++v) sums[v] += detail::product<Sum>(h, window[(m + v) % Down]);
-    }
-  }
 }
 
 template <class Sample, class Tap, class Sum>
@@ -120,7 +93,8 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
       __syncthreads();  // the ring is full, and the last step's results are stored
       Sum sums[shape.down()] = {};
       sum_down(sums, ring + swizzle<Sum>(column), shape.template ring_pitch<Sum>(),
-               next_in_ring(top, first, layout.ring_rows), layout.ring_rows, p);
+               next_in_ring(top, first, layout.ring_rows), layout.ring_rows, row_taps,
+               [&](int m) { return p.down[row_taps - 1 - m]; });
 #pragma unroll
       for (int v = 0; v < shape.down(); ++v) results[(first + v) * shape.cols() + column] = sums[v];
       __syncthreads();  // the results are there, and everybody has read the ring
@@ -128,14 +102,6 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
       top = next_in_ring(top, shape.step, layout.ring_rows);
     }
   }
-}
-
-/// Shared memory that a block of the device may ask for: 64 KiB on 7.5, more than `shared_at_most` elsewhere.
-std::size_t shared_on(int device) {
-  int most = 0;
-  check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
-        "cudaDeviceGetAttribute");
-  return std::min(shared_at_most, static_cast<std::size_t>(most));
 }
 
 /// Whether a launch of the fused kernel has room for such a filter.
@@ -151,9 +117,10 @@ template <class Sample, class Tap, class Sum>
 class fused final : public kernels {
  public:
   explicit fused(const detail::request& r)
-      : column_(taps_as<Tap>(r.filter.facts.factors->column)),
-        row_(taps_as<Tap>(r.filter.facts.factors->row)),
-        exact_(r.filter.facts.factors->error == 0),
+      : column_(taps_as<Tap>(detail::separable_terms(r).front().column)),
+        row_(taps_as<Tap>(detail::separable_terms(r).front().row)),
+        exact_(detail::separable_terms(r).front().error == 0),
+        words_(detail::rank_words(r, detail::separable_terms(r))),
         shared_(separable_layout_for<Sample, Sum>(static_cast<int>(r.form.row.taps),
                                                   static_cast<int>(r.form.col.taps))
                     .bytes) {
@@ -169,7 +136,7 @@ class fused final : public kernels {
   }
 
   [[nodiscard]] std::string parameters() const override {
-    return std::to_string(column_.size()) + " + " + std::to_string(row_.size()) +
+    return words_ + std::to_string(column_.size()) + " + " + std::to_string(row_.size()) +
            " taps, fused, strips of " + std::to_string(shape.cols()) + " columns";
   }
   [[nodiscard]] bool exact_on_integers() const noexcept override { return exact_; }
@@ -192,6 +159,7 @@ class fused final : public kernels {
   std::vector<Tap> column_;
   std::vector<Tap> row_;
   bool exact_;
+  std::string words_;
   std::size_t shared_;
   int multiprocessors_ = 0;
 };
@@ -204,12 +172,12 @@ template <class Sum>
 class two_passes final : public kernels {
  public:
   explicit two_passes(const detail::request& r)
-      : along_(direct_row_kernels(r, r.filter.facts.factors->row)),
-        down_(direct_column_kernels(r, r.filter.facts.factors->column)),
-        exact_(r.filter.facts.factors->error == 0),
+      : along_(direct_row_kernels(r, detail::separable_terms(r).front().row)),
+        down_(direct_column_kernels(r, detail::separable_terms(r).front().column)),
+        exact_(detail::separable_terms(r).front().error == 0),
         between_(r.form.planes * (r.form.row.out + r.form.row.taps - 1) * r.form.col.out),
-        text_(std::to_string(r.form.row.taps) + " + " + std::to_string(r.form.col.taps) +
-              " taps, in two passes") {}
+        text_(detail::rank_words(r, detail::separable_terms(r)) + std::to_string(r.form.row.taps) +
+              " + " + std::to_string(r.form.col.taps) + " taps, in two passes") {}
 
   [[nodiscard]] std::string parameters() const override { return text_; }
   [[nodiscard]] bool exact_on_integers() const noexcept override { return exact_; }
@@ -257,6 +225,7 @@ class two_passes final : public kernels {
 std::string refuse_separable(const detail::request& r) {
   if (std::string reason = refuse_direct(r); !reason.empty()) return reason;
   if (std::string reason = detail::refuse_separable(r); !reason.empty()) return reason;
+  if (detail::separable_terms(r).size() > 1) return refuse_terms(r);
   if (with_sum_types(r, []<class Sample, class Tap, class Sum>() {
         return sizeof(Sum) == 16 && !detail::is_complex_type<Sum>;
       }))
@@ -265,6 +234,7 @@ std::string refuse_separable(const detail::request& r) {
 }
 
 std::unique_ptr<const kernels> separable_kernels(const detail::request& r) {
+  if (detail::separable_terms(r).size() > 1) return terms_kernels(r);
   return with_sum_types(
       r, [&]<class Sample, class Tap, class Sum>() -> std::unique_ptr<const kernels> {
         if constexpr (std::is_same_v<Sum, detail::int128>) {

@@ -261,6 +261,42 @@ constexpr double overlap_save_alone(int resident) {
   return resident >= 3 ? 1 : resident == 2 ? 1.15 : 1.5;
 }
 
+/// cuda/separable with several terms. The ring is of x̃, so that there is one for all of them: each term's sums down
+/// columns go into lines, and the sums along those add up in registers. Four outputs of a thread below one another:
+/// eight would leave half of the warps without columns to the right of the first 128.
+struct terms_layout {
+  int width;      // samples of a row, which are the ring's pitch
+  int ring_rows;  // a whole number of steps: the rows of a step lie next to one another
+  int lead;       // row of the ring that the first output's window begins with
+  int pitch;      // of the lines, in sums, which are also the results
+  std::size_t lines_at;
+  std::size_t taps_at;
+  std::size_t bytes;
+
+  static constexpr int down = 4;
+  static constexpr int groups = separable_tile::step / down;
+  // Down columns: the thread's first column, how far on its next one is, and the first of its rows.
+  [[nodiscard]] static constexpr int column(int thread) {
+    return thread / warp / groups * warp + thread % warp;
+  }
+  static constexpr int columns_on = block_threads / groups;
+  [[nodiscard]] static constexpr int first(int thread) { return thread / warp % groups * down; }
+};
+template <class Sample, class Tap, class Sum>
+constexpr terms_layout terms_layout_for(int row_taps, int col_taps, int terms) {
+  constexpr separable_tile t = separable_tile_for(sizeof(Sum));
+  terms_layout l{};
+  l.width = t.cols() + col_taps - 1;
+  const int above = (row_taps - 1 + t.step - 1) / t.step * t.step;
+  l.ring_rows = above + t.step;
+  l.lead = above - (row_taps - 1);
+  l.pitch = spread_pitch<Sum>(l.width + l.width / t.outputs);
+  l.lines_at = (static_cast<std::size_t>(l.ring_rows * l.width) * sizeof(Sample) + 15) / 16 * 16;
+  l.taps_at = l.lines_at + static_cast<std::size_t>(t.step * l.pitch) * sizeof(Sum);
+  l.bytes = l.taps_at + static_cast<std::size_t>(terms * (row_taps + col_taps)) * sizeof(Tap);
+  return l;
+}
+
 /// Host data: how much of it is copied at once, and how many such chunks are on their way in each direction.
 struct staging_limits {
   std::size_t chunk_bytes;
@@ -293,6 +329,9 @@ static_assert(row_shared_bytes(row_tile_for(16), row_lines, 16, 16, 16, 1 << 20)
               shared_everywhere);
 static_assert(separable_layout_for<float, float>(31, 31).bytes <= shared_everywhere);
 static_assert(separable_layout_for<float, float>(separable_taps, separable_taps).bytes <=
+              shared_at_most);
+static_assert(terms_layout_for<float, float, float>(31, 31, 4).bytes <= shared_everywhere);
+static_assert(terms_layout_for<float, float, float>(separable_taps, separable_taps, 4).bytes <=
               shared_at_most);
 static_assert(separable_tile_for(4).cols() * 4 == 512 && separable_tile_for(8).cols() * 8 == 512 &&
               separable_tile_for(16).cols() * 16 == 512);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds a filter's factors by cross factorisation: the column and the row through its largest tap. Where
 // there is an exact answer in integers (times a power of two), that one is taken; where these are off by more than
-// rounding, the first term of the singular value decomposition, if it is nearer.
+// rounding, the first term of the singular value decomposition, if it is nearer. Filters of higher rank get its first
+// terms.
 
 #include "factor.hpp"
 
@@ -12,9 +13,15 @@
 #include <numeric>
 #include <string>
 #include <type_traits>
+#include <utility>
+
+#include "svd.hpp"
 
 namespace convgpu::detail {
 namespace {
+
+/// Errors below this are the filter's own rounding, of taps in `f32` at most.
+constexpr double by_rounding = 0x1p-20;
 
 /// h[k][l] of a dense filter.
 template <class Tap>
@@ -255,10 +262,123 @@ std::optional<rank_one> factor_nearly(const std::vector<Tap>& taps, extent size)
   for (std::int64_t l = 0; l < size.cols; ++l) found.row.push_back(h(k0, l) / largest);
   auto cross = measured(h, found);
   // Off by rounding: no other product is better by much.
-  if (cross && cross->error < 0x1p-20) return cross;
+  if (cross && cross->error < by_rounding) return cross;
   auto other = measured(h, nearest(h, std::move(found)));
   return !cross || (other && other->error_norm1 < cross->error_norm1) ? other : cross;
 }
+
+/// Lines of a filter that have taps other than zero, and those alone of it.
+struct core {
+  std::vector<std::int64_t> rows;
+  std::vector<std::int64_t> cols;
+  std::vector<double> taps;  // times 2^−exponent: the largest is from 1/2 to below 1
+  int exponent = 0;
+};
+core core_of(const matrix<double>& h) {
+  core found;
+  std::vector<bool> has_taps(static_cast<std::size_t>(h.size.cols));
+  for (std::int64_t k = 0; k < h.size.rows; ++k) {
+    bool any = false;
+    for (std::int64_t l = 0; l < h.size.cols; ++l) {
+      if (h(k, l) == 0) continue;
+      any = true;
+      has_taps[static_cast<std::size_t>(l)] = true;
+    }
+    if (any) found.rows.push_back(k);
+  }
+  for (std::int64_t l = 0; l < h.size.cols; ++l)
+    if (has_taps[static_cast<std::size_t>(l)]) found.cols.push_back(l);
+  const auto [k0, l0] = pivot(h);
+  std::frexp(h(k0, l0), &found.exponent);
+  for (const std::int64_t k : found.rows)
+    for (const std::int64_t l : found.cols)
+      found.taps.push_back(std::ldexp(h(k, l), -found.exponent));
+  return found;
+}
+
+/// Whether column l of the filter is that l places before its last one, for all of them; and the same of rows.
+bool has_mirrored_columns(const matrix<double>& h) {
+  for (std::int64_t k = 0; k < h.size.rows; ++k)
+    for (std::int64_t l = 0; l < h.size.cols / 2; ++l)
+      if (h(k, l) != h(k, h.size.cols - 1 - l)) return false;
+  return true;
+}
+bool has_mirrored_rows(const matrix<double>& h) {
+  const std::int64_t last = h.size.rows - 1;
+  for (std::int64_t k = 0; k < h.size.rows / 2; ++k)
+    for (std::int64_t l = 0; l < h.size.cols; ++l)
+      if (h(k, l) != h(last - k, l)) return false;
+  return true;
+}
+
+/// A singular vector as a factor: on the lines that it is of, read the same from either end where the filter does,
+/// and without what is rounding beside its largest number.
+std::vector<double> factor_of(const std::vector<double>& values,
+                              const std::vector<std::int64_t>& lines, std::int64_t size,
+                              bool mirrored) {
+  constexpr double nothing = 0x1p-56;
+  double largest = 0;
+  for (const double x : values) largest = std::max(largest, std::abs(x));
+  std::vector<double> factor(static_cast<std::size_t>(size));
+  for (std::size_t n = 0; n < lines.size(); ++n)
+    if (std::abs(values[n]) >= nothing * largest)
+      factor[static_cast<std::size_t>(lines[n])] = values[n];
+  if (mirrored)
+    for (std::size_t n = 0; n < factor.size() / 2; ++n) {
+      double& other = factor[factor.size() - 1 - n];
+      factor[n] = other = (factor[n] + other) / 2;
+    }
+  return factor;
+}
+
+/// Sums of terms, one after the other, beside the filter that they are to come to.
+class distance {
+ public:
+  explicit distance(const std::vector<double>& taps, int exponent)
+      : left_(taps), products_(taps.size()), seen_(taps.size()) {
+    for (double& tap : left_) {
+      tap = std::ldexp(tap, -exponent);
+      sum_ += std::abs(tap);
+    }
+    scaled_ = left_;
+  }
+
+  /// What the term leaves of it, and its own norm.
+  void add(const std::vector<double>& column, const std::vector<double>& row, rank_one& term) {
+    ++terms_;
+    double norm1 = 0;
+    double off = 0;
+    bool sees_all = true;
+    std::size_t i = 0;
+    for (const double c : column)
+      for (const double r : row) {
+        const double product = c * r;
+        left_[i] -= product;
+        products_[i] += std::abs(product);
+        if (c != 0 && r != 0) seen_[i] = true;
+        norm1 += std::abs(product);
+        // What subtractions cannot see is in the last place of all that was subtracted.
+        off += std::abs(left_[i]) + unseen(products_[i] + std::abs(scaled_[i]));
+        sees_all = sees_all && (seen_[i] || scaled_[i] == 0);
+        ++i;
+      }
+    term.norm1 = norm1 / sum_;
+    term.error_norm1 = sees_all ? off / sum_ : std::numeric_limits<double>::infinity();
+    term.error = term.error_norm1;
+  }
+
+ private:
+  [[nodiscard]] double unseen(double magnitude) const {
+    return (terms_ + 1) * 0x1p-53 * magnitude + std::numeric_limits<double>::denorm_min();
+  }
+
+  std::vector<double> left_;
+  std::vector<double> scaled_;
+  std::vector<double> products_;
+  std::vector<bool> seen_;
+  double sum_ = 0;
+  int terms_ = 0;
+};
 
 [[noreturn]] void fail_to_hold(std::size_t k, std::size_t l, const char* type) {
   throw invalid_problem("column, row: the product of tap " + std::to_string(k) + " and tap " +
@@ -330,6 +450,47 @@ given_product multiply(const tap_values& column, const tap_values& row) {
         return multiplied(taps, std::get<std::vector<Tap>>(row));
       },
       column);
+}
+
+std::vector<rank_one> factor_terms(const tap_values& taps, extent size,
+                                   const std::optional<rank_one>& factors) {
+  const auto* const reals = std::get_if<std::vector<double>>(&taps);
+  if (reals == nullptr || size.count() > most_taps_of_terms) return {};
+  if (factors && factors->error_norm1 < by_rounding) return {};
+  const matrix<double> h{*reals, size};
+  const core inner = core_of(h);
+  const auto rows = static_cast<std::int64_t>(inner.rows.size());
+  const auto cols = static_cast<std::int64_t>(inner.cols.size());
+  // With as many taps in all terms, direct summation has less to do.
+  const std::int64_t most = rows + cols > 0 ? std::min(rows * cols / (rows + cols), most_terms) : 0;
+  // A zero among other taps would have to be a zero of every term.
+  if (most < 2 || nonzeros(*reals) != rows * cols) return {};
+  const singular_terms found = decompose_leading(inner.taps, rows, cols, most);
+  const bool mirrored_rows = has_mirrored_rows(h);
+  const bool mirrored_cols = has_mirrored_columns(h);
+  distance off(*reals, inner.exponent);
+  std::vector<rank_one> terms;
+  std::size_t useful = 0;
+  for (std::size_t n = 0; n < found.values.size(); ++n) {
+    product_of<double> term{factor_of(found.left[n], inner.rows, size.rows, mirrored_rows),
+                            factor_of(found.right[n], inner.cols, size.cols, mirrored_cols)};
+    // Antisymmetric ones, of filters that read the same from either end, are rounding.
+    if (nonzeros(term.column) == 0 || nonzeros(term.row) == 0) break;
+    for (double& tap : term.row) tap = std::ldexp(tap * found.values[n], inner.exponent);
+    balance(term);
+    std::vector<double> row = term.row;
+    for (double& tap : row) tap = std::ldexp(tap, -inner.exponent);  // with what was lost
+    const std::vector<double> column = term.column;
+    rank_one next = with_counts(std::move(term));
+    off.add(column, row, next);
+    if (!terms.empty() && next.error_norm1 > 0.5 * terms.back().error_norm1 &&
+        terms.back().error_norm1 < 0x1p-44)
+      break;  // nothing but rounding is left
+    terms.push_back(std::move(next));
+    if (terms.back().error_norm1 <= worst_factor_error) useful = terms.size();
+  }
+  terms.resize(useful);
+  return terms;
 }
 
 std::optional<rank_one> factor(const tap_values& taps, extent size) {

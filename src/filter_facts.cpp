@@ -131,6 +131,7 @@ filter_taps read_taps(const problem& p, const any_const_view& filter) {
       .size = p.filter, .values = read_values(p, filter, p.filter, "filter"), .facts = {}};
   taps.facts = facts_of(taps.values);
   taps.facts.factors = factor(taps.values, taps.size);
+  taps.facts.terms = factor_terms(taps.values, taps.size, taps.facts.factors);
   return taps;
 }
 

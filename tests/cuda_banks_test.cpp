@@ -140,6 +140,30 @@ accesses of_separable() {
   return all;
 }
 
+template <class Sample, class Sum>
+accesses of_separable_terms() {
+  constexpr cuda::separable_tile t = cuda::separable_tile_for(sizeof(Sum));
+  accesses all;
+  add_neighbours<0>(all, "loads", sizeof(Sample));
+  add_neighbours<t.outputs>(all, "stores", sizeof(Sum));
+  for (const int taps : {1, 3, 7, 31, 64}) {
+    const auto layout = cuda::terms_layout_for<Sample, Sum, Sum>(taps, taps, 2);
+    all.push_back({"reads the ring", sizeof(Sample), [=](int thread) {
+                     return layout.first(thread) * layout.width + layout.column(thread);
+                   }});
+    all.push_back({"writes the lines", sizeof(Sum),
+                   [=](int thread) {
+                     return layout.first(thread) * layout.pitch +
+                            cuda::spread<t.outputs>(layout.column(thread));
+                   },
+                   2});
+    for (int q = 0; q < t.outputs; ++q)
+      all.push_back({"reads the lines, writes results", sizeof(Sum),
+                     [=](int thread) { return t.run(thread, layout.pitch) + q; }});
+  }
+  return all;
+}
+
 struct kernel_accesses {
   std::string kernel;
   accesses all;
@@ -174,6 +198,8 @@ std::vector<kernel_accesses> all_kernels() {
               []<class Sample, class Sum>() { return of_direct_row<Sample, Sum>(); });
   add_kernels(all, "separable",
               []<class Sample, class Sum>() { return of_separable<Sample, Sum>(); });
+  add_kernels(all, "separable_terms",
+              []<class Sample, class Sum>() { return of_separable_terms<Sample, Sum>(); });
   return all;
 }
 

@@ -85,7 +85,7 @@ TEST(cuda_separable, is_exact_where_its_factors_are) {
 
 TEST(cuda_separable, refuses_what_is_no_product) {
   std::vector<float> h = gaussian<float>(9);
-  h[40] *= 2;
+  for (std::size_t i = 0; i < 81; i += 10) h[i] *= 2;  // of rank 9
   EXPECT_EQ(reason(chosen(h, {9, 9}, dtype::f32)),
             "its filter is no product of a column and a row");
   EXPECT_EQ(reason(chosen(gaussian<float>(9), {1, 81}, dtype::f32)),
@@ -116,6 +116,34 @@ TEST(cuda_separable, refuses_factors_that_f32_cannot_hold) {
   for (int k = 0; k < 7; ++k)
     for (int l = 0; l < 7; ++l) h.push_back(std::ldexp(1.0F, 100 - 35 * k - l));
   EXPECT_EQ(reason(chosen(h, {7, 7}, dtype::f32)), "its factors are out of the range of f32");
+}
+
+/// A difference of Gaussians, which is of rank 2.
+template <class T>
+std::vector<T> hat(int taps) {
+  std::vector<T> h = gaussian<T>(taps);
+  for (T& tap : h) tap -= static_cast<T>(0.37 * std::pow(static_cast<double>(tap), 0.4));
+  return h;
+}
+
+TEST(cuda_separable, takes_sums_of_columns_times_rows) {
+  for (const int taps : {15, 31, 63}) {
+    const description d = chosen(hat<float>(taps), {taps, taps}, dtype::f32);
+    EXPECT_EQ(d.algorithm, "cuda/separable") << taps;
+    EXPECT_EQ(d.workspace_bytes, 0u) << taps;
+    EXPECT_FALSE(d.exact_on_integers);
+    EXPECT_EQ(d.parameters.find("rank 2, off by "), 0u) << d.parameters;
+  }
+  EXPECT_EQ(chosen(hat<double>(15), {15, 15}, dtype::u8).algorithm, "cuda/separable");
+  EXPECT_NE(chosen(hat<float>(15), {15, 15}, dtype::f32, {.tolerance = 0}).algorithm,
+            "cuda/separable");
+}
+
+TEST(cuda_separable, says_why_it_takes_no_longer_sums) {
+  EXPECT_NE(reason(chosen(hat<float>(65), {65, 65}, dtype::f32)).find("up to 64 taps each"),
+            std::string::npos);
+  EXPECT_NE(reason(chosen(hat<double>(64), {64, 64}, dtype::f64)).find("bytes of shared memory"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -82,6 +82,19 @@ std::uint64_t read_by_separable(const traffic_case& c) {
                                     read_along(col, t.cols(), col.taps) * p.planes * sample);
 }
 
+/// The same, and the factors for each strip.
+std::uint64_t read_by_separable_terms(const traffic_case& c) {
+  const problem& p = c.problem;
+  const std::int64_t across =
+      tiles_along(along_cols(p), cuda::separable_tile_for(sizeof(float)).cols());
+  const std::int64_t rows = along_rows(p).out;
+  const std::int64_t strip =
+      cuda::separable_strip(rows, across * p.planes, p.filter.rows, c.multiprocessors);
+  const std::int64_t strips = (rows + strip - 1) / strip * across * p.planes;
+  return read_by_separable(c) +
+         static_cast<std::uint64_t>(strips * c.rank * (p.filter.rows + p.filter.cols) * sample);
+}
+
 /// A tap and a sample for every product.
 std::uint64_t read_by_plain(const traffic_case& c) {
   const problem& p = c.problem;
@@ -137,6 +150,9 @@ std::vector<traffic_case> traffic_cases() {
       // And as short as they get, so that an image of this size is work for 132 multiprocessors.
       {"cuda/separable", with_outputs(large, {7, 7}), 1.3, read_by_separable, 4},
       {"cuda/separable", with_outputs(large, {31, 31}), 2.4, read_by_separable, 4},
+      // Whatever the number of terms.
+      {"cuda/separable", with_outputs(large, {15, 15}), 1.2, read_by_separable_terms, 4, 1, 2},
+      {"cuda/separable", with_outputs(large, {29, 29}), 1.4, read_by_separable_terms, 4, 1, 2},
       // Every product reads its sample: what the tiles are for.
       {"cuda/plain", with_outputs({256, 256}, {7, 7}), 98, read_by_plain, 4},
   };
@@ -159,7 +175,9 @@ traffic measure(const traffic_case& c) {
   on.device.multiProcessorCount = c.multiprocessors;
   cuda_on_host::reset(on);
   const problem& p = c.problem;
-  const std::vector<float> taps(static_cast<std::size_t>(p.filter.count()), 1.0F);
+  std::vector<float> taps(static_cast<std::size_t>(p.filter.count()), 1.0F);
+  if (c.rank == 2)  // a chequerboard
+    for (std::size_t i = 0; i < taps.size(); i += 2) taps[i] = 2.0F;
   const plan made(p, taps, {.algorithm = c.algorithm});
   const extent out_size = made.output_extent();
   const memory_of_device in(input_bytes(p));

@@ -30,6 +30,7 @@ struct traffic_case {
   std::uint64_t (*predicted)(const traffic_case& c) = nullptr;  ///< bytes read, exactly
   int resident = 0;           ///< blocks on a multiprocessor of sm_90, at least
   int multiprocessors = 132;  ///< of the device, by which some algorithms cut their work
+  int rank = 1;               ///< of the filter, 1 or 2
 };
 /// Registers for a thread of any of them, as the launch bounds have it.
 [[nodiscard]] int registers_of(const traffic_case& c);

@@ -231,5 +231,152 @@ TEST(factor, takes_complex_taps) {
   EXPECT_LT(found->error, 1e-14);
 }
 
+/// Σ of products, for as many columns and rows as there are.
+reals sum_of_products(const std::vector<reals>& columns, const std::vector<reals>& rows) {
+  reals h(columns[0].size() * rows[0].size());
+  for (std::size_t n = 0; n < columns.size(); ++n) {
+    const reals more = product(columns[n], rows[n]);
+    for (std::size_t i = 0; i < h.size(); ++i) h[i] += more[i];
+  }
+  return h;
+}
+
+/// A difference of Gaussians, which is of rank 2, in f32.
+reals mexican_hat(int taps, double sigma) {
+  const reals narrow = gaussian(taps, sigma);
+  const reals wide = gaussian(taps, 1.6 * sigma);
+  const reals inner = product(narrow, narrow);
+  const reals outer = product(wide, wide);
+  reals h;
+  for (std::size_t i = 0; i < inner.size(); ++i)
+    h.push_back(static_cast<double>(static_cast<float>(inner[i] - outer[i] / 2.56)));
+  return h;
+}
+
+std::vector<rank_one> terms_of(const tap_values& taps, extent size) {
+  return factor_terms(taps, size, factor(taps, size));
+}
+
+/// Of the filter, what a sum of its first terms leaves, in the norm of `error_norm1`.
+double left_by(const reals& h, const std::vector<rank_one>& terms, std::size_t count) {
+  reals left = h;
+  for (std::size_t n = 0; n < count; ++n) {
+    const reals term = unfactored<double>(terms[n]);
+    for (std::size_t i = 0; i < left.size(); ++i) left[i] -= term[i];
+  }
+  return norm1(left) / norm1(h);
+}
+
+TEST(terms, come_to_the_filter_within_their_bound) {
+  std::mt19937 engine(1);
+  std::uniform_real_distribution<double> any(0.1, 1);
+  const auto drawn = [&](std::int64_t n) {
+    reals taps(static_cast<std::size_t>(n));
+    for (double& tap : taps) tap = any(engine);
+    return taps;
+  };
+  for (const extent size : {extent(9, 9), extent(7, 20), extent(31, 12), extent(40, 40)})
+    for (const std::size_t rank : {2u, 3u})
+      for (const double noise : {0.0, 1e-8, 1e-4}) {
+        std::vector<reals> columns;
+        std::vector<reals> rows;
+        for (std::size_t n = 0; n < rank; ++n) {
+          columns.push_back(drawn(size.rows));
+          rows.push_back(drawn(size.cols));
+        }
+        reals h = sum_of_products(columns, rows);
+        for (double& tap : h) tap *= 1 + noise * (any(engine) - 0.5);
+        const auto terms = terms_of(h, size);
+        ASSERT_GE(terms.size(), rank);
+        EXPECT_LE(terms[rank - 1].error_norm1, 1e-13 + noise);
+        for (std::size_t n = 0; n < terms.size(); ++n) {
+          EXPECT_LE(left_by(h, terms, n + 1), terms[n].error_norm1) << n;
+          EXPECT_NEAR(terms[n].norm1, norm1(unfactored<double>(terms[n])) / norm1(h), 1e-12);
+          const double norm = norm1(std::get<reals>(terms[n].column));
+          EXPECT_GE(norm, 1);
+          EXPECT_LT(norm, 2);
+        }
+      }
+}
+
+TEST(terms, are_the_same_at_any_scale) {
+  const reals h = mexican_hat(15, 2);
+  const auto terms = terms_of(h, {15, 15});
+  ASSERT_GE(terms.size(), 2u);
+  EXPECT_GT(terms[0].error_norm1, 0.01);
+  EXPECT_LT(terms[1].error_norm1, 1e-6);
+  for (const int exponent : {-900, -66, 66, 900}) {
+    reals other = h;
+    for (double& tap : other) tap = std::ldexp(tap, exponent);
+    const auto scaled = terms_of(other, {15, 15});
+    ASSERT_EQ(scaled.size(), terms.size());
+    for (std::size_t n = 0; n < terms.size(); ++n) {
+      EXPECT_EQ(scaled[n].error_norm1, terms[n].error_norm1);
+      EXPECT_EQ(scaled[n].column, terms[n].column);
+    }
+  }
+}
+
+TEST(terms, read_the_same_from_either_end_where_the_filter_does) {
+  for (const int taps : {9, 15, 24, 31}) {
+    const auto terms = terms_of(mexican_hat(taps, taps / 7.0), {taps, taps});
+    ASSERT_GE(terms.size(), 2u) << taps;
+    for (std::size_t n = 0; n < 2; ++n)
+      for (const auto* factor : {&terms[n].column, &terms[n].row}) {
+        const auto& values = std::get<reals>(*factor);
+        EXPECT_TRUE(std::equal(values.begin(), values.end(), values.rbegin())) << taps;
+      }
+  }
+}
+
+TEST(terms, are_not_looked_for_where_one_will_do_or_none_pays) {
+  const reals g = gaussian(15, 3);
+  EXPECT_TRUE(terms_of(product(g, g), {15, 15}).empty());
+  const reals hat = mexican_hat(15, 2);
+  EXPECT_TRUE(terms_of(reals(hat.begin(), hat.begin() + 9), {3, 3}).empty());
+  EXPECT_TRUE(terms_of(hat, {1, 225}).empty());
+  EXPECT_TRUE(terms_of(hat, {225, 1}).empty());
+  EXPECT_TRUE(terms_of(reals(225), {15, 15}).empty());
+  EXPECT_TRUE(terms_of(integers(225, 1), {15, 15}).empty());
+  std::mt19937 engine(1);
+  std::uniform_real_distribution<double> any(-1, 1);
+  reals noise(225);
+  for (double& tap : noise) tap = any(engine);
+  EXPECT_TRUE(terms_of(noise, {15, 15}).empty());
+}
+
+TEST(terms, have_all_taps_and_no_others) {
+  reals h = mexican_hat(15, 2);
+  for (std::size_t i = 0; i < 15; ++i) h[4 * 15 + i] = h[i * 15 + 7] = 0;  // a row, and a column
+  const auto terms = terms_of(h, {15, 15});
+  ASSERT_GE(terms.size(), 2u);
+  for (const rank_one& term : terms) {
+    EXPECT_EQ(std::get<reals>(term.column)[4], 0);
+    EXPECT_EQ(std::get<reals>(term.row)[7], 0);
+  }
+  h[3] = 0;
+  EXPECT_TRUE(terms_of(h, {15, 15}).empty());
+  // The first term has none of the second block's taps.
+  const auto block = [](reals low, reals high) {
+    low.insert(low.end(), high.begin(), high.end());
+    return low;
+  };
+  const reals nothing(6);
+  const reals taps = gaussian(6, 2);
+  const reals blocks = sum_of_products({block(taps, nothing), block(nothing, taps)},
+                                       {block(taps, nothing), block(nothing, taps)});
+  EXPECT_TRUE(terms_of(blocks, {12, 12}).empty());
+}
+
+TEST(terms, have_a_bound_for_the_smallest_and_the_largest_numbers) {
+  for (const double scale : {0x1p-1060, 0x1p+1020}) {
+    reals h = mexican_hat(9, 1.5);
+    for (double& tap : h) tap *= scale;
+    const auto terms = terms_of(h, {9, 9});
+    for (std::size_t n = 0; n < terms.size(); ++n)
+      EXPECT_LE(left_by(h, terms, n + 1), terms[n].error_norm1 * 1.01 + 0.01) << scale;
+  }
+}
+
 }  // namespace
 }  // namespace convgpu::detail

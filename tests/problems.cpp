@@ -79,7 +79,7 @@ test_case draw_case(dice& d, const types& t, mode m, border_kind kind, operation
                   layout::interleaved, layout::transposed});
   c.threads = d.pick({0, 1, 2, 3});
   c.own_workspace = d.one_in(2);
-  c.rank_one = d.one_in(3);
+  c.rank = d.one_in(3) ? 1 : c.seed % 4 == 0 ? 2 + static_cast<int>(c.seed / 4 % 2) : 0;
   return c;
 }
 
@@ -212,6 +212,40 @@ void make_rank_one(buffer& b, content what, unsigned seed) {
   }
 }
 
+/// The sum of so many columns times rows, as well as the type can say it: each row a sum of the first ones. Whole rows and
+/// columns are zero here and there, other taps by chance at most.
+void make_low_rank(buffer& b, int rank, content what, unsigned seed) {
+  dice d(seed);
+  const dtype type = b.type();
+  const bool integers = is_integer(type) || what == content::small_integers;
+  const auto part = [&]() -> real {
+    if (!integers) return d.any_real();
+    return static_cast<real>(is_integer(type) && range_of(type).low == 0 ? d.between(0, 2)
+                                                                         : d.between(-2, 2));
+  };
+  const auto drawn = [&] {
+    const real re = part();
+    return number(re, is_complex(type) ? part() : 0);
+  };
+  std::vector<std::vector<number>> rows(static_cast<std::size_t>(rank));
+  for (std::int64_t c = 0; c < b.size().cols; ++c) {
+    // As large as the taps that were drawn.
+    const real scale = integers ? 1 : std::abs(b.get(0, 0, c));
+    for (auto& row : rows) row.push_back(drawn() * scale);
+  }
+  for (std::int64_t r = 0; r < b.size().rows; ++r) {
+    const bool zero = d.one_in(8);
+    std::vector<number> factors;
+    for (int n = 0; n < rank; ++n) factors.push_back(zero ? number(0) : drawn());
+    for (std::int64_t c = 0; c < b.size().cols; ++c) {
+      number tap = 0;
+      for (std::size_t n = 0; n < rows.size(); ++n)
+        tap += factors[n] * rows[n][static_cast<std::size_t>(c)];
+      b.set(0, r, c, is_integer(type) ? tap : rounded(type, tap));
+    }
+  }
+}
+
 buffer test_case::make_input() const {
   buffer b(problem.types.in, problem.in, problem.planes, in);
   fill(b, data, role::samples, seed);
@@ -221,7 +255,8 @@ buffer test_case::make_input() const {
 buffer test_case::make_filter() const {
   buffer b(problem.types.filter, problem.filter, 1, filter);
   fill(b, data, role::taps, seed + 1);
-  if (rank_one) make_rank_one(b, data, seed + 2);
+  if (rank == 1) make_rank_one(b, data, seed + 2);
+  if (rank > 1) make_low_rank(b, rank, data, seed + 2);
   return b;
 }
 
@@ -239,7 +274,8 @@ std::ostream& operator<<(std::ostream& to, const test_case& c) {
             << ',' << p.origin.cols << ", stride " << p.stride << ", dilation " << p.dilation
             << ", " << to_string(p.overflow) << "; " << name_of(c.data) << ", seed " << c.seed
             << "; " << c.in << ", " << c.filter << ", " << c.out << "; threads " << c.threads
-            << (c.rank_one ? ", rank 1" : "") << (c.own_workspace ? ", own workspace" : "");
+            << (c.rank > 0 ? ", rank " + std::to_string(c.rank) : "")
+            << (c.own_workspace ? ", own workspace" : "");
 }
 
 std::vector<types> supported_types() {
@@ -303,9 +339,17 @@ std::vector<test_case> large_problems(dtype in) {
   for (const extent taps : {extent(7, 7), extent(31, 31), extent(40, 33), extent(64, 5),
                             extent(3, 65), extent(66, 2), extent(70, 67)}) {
     add({near_a_tile() + 20, near_a_tile() + 20}, taps);
-    cases.back().rank_one = true;
+    cases.back().rank = 1;
     cases.back().problem.stride = {1, 1};
   }
+  // Sums of some of these.
+  for (const extent taps : {extent(7, 7), extent(9, 12), extent(15, 15), extent(31, 31),
+                            extent(40, 33), extent(64, 64), extent(10, 66)})
+    for (const int rank : {2, 3, 4}) {
+      add({near_a_tile() + 20, near_a_tile() + 20}, taps);
+      cases.back().rank = rank;
+      cases.back().problem.stride = {1, 1};
+    }
   // More rows from the first tap to the last than a cache can be expected to hold.
   add({70, 2100}, {3, 2});
   cases.back().problem.dilation.rows = 33;

@@ -56,7 +56,8 @@ void fill(buffer& b, content what, role as, unsigned seed);
 struct test_case {
   convgpu::problem problem;
   content data = content::small_integers;
-  bool rank_one = false;  ///< the filter is a column times a row, rounded to its type
+  int rank =
+      0;  ///< the filter is the sum of so many columns times rows, rounded to its type; 0: any
   layout in = layout::dense;
   layout filter = layout::dense;
   layout out = layout::dense;

@@ -10,7 +10,9 @@
 #include <complex>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace convgpu::test {
@@ -70,7 +72,7 @@ TEST(separable, refuses_what_is_no_product_and_strides) {
   options how{.device = device::cpu()};
   EXPECT_NE(plan(p, h, how).explain().find("strides, 2 and 1"), std::string::npos);
   p.stride = {1, 1};
-  h[40] *= 2;
+  for (std::size_t i = 0; i < 81; i += 10) h[i] *= 2;  // of rank 9
   how.algorithm = "cpu/separable";
   EXPECT_THROW(plan(p, h, how), unsupported);
 }
@@ -219,6 +221,166 @@ TEST(separable, keeps_a_bad_sample_in_its_window) {
           else ASSERT_EQ(value, sum * sum) << r << ", " << c;
         }
     }
+}
+
+/// A difference of Gaussians, which is of rank 2.
+std::vector<double> hat(int taps) {
+  const std::vector<double> narrow = gaussian(taps);
+  std::vector<double> wide;
+  for (const double g : narrow) wide.push_back(std::pow(g, 0.4));
+  std::vector<double> h = product(narrow, narrow);
+  const std::vector<double> outer = product(wide, wide);
+  for (std::size_t i = 0; i < h.size(); ++i) h[i] -= 0.37 * outer[i];
+  return h;
+}
+
+floats waves(extent size) {
+  floats x(static_cast<std::size_t>(size.count()));
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] = std::sin(static_cast<float>(i)) * static_cast<float>(i % 97);
+  return x;
+}
+
+double norm1(const floats& taps) {
+  double sum = 0;
+  for (const float tap : taps) sum += std::abs(static_cast<double>(tap));
+  return sum;
+}
+
+TEST(low_rank, is_taken_for_a_difference_of_gaussians_of_any_scale) {
+  for (const int taps : {9, 11, 13})
+    for (const double scale : {1.0, 1e-20, 1e20}) {
+      const plan made({.in = {400, 500}, .filter = {taps, taps}, .mode = mode::same},
+                      as_floats(hat(taps), scale), {.device = device::cpu()});
+      const description d = made.describe();
+      EXPECT_EQ(d.algorithm, "cpu/separable") << taps << " taps times " << scale;
+      EXPECT_FALSE(d.exact_on_integers);
+      EXPECT_EQ(d.parameters.find("rank 2, off by "), 0u) << d.parameters;
+      EXPECT_NE(d.parameters.find("(rank 1: "), std::string::npos) << d.parameters;
+    }
+}
+
+TEST(low_rank, is_the_lowest_that_the_tolerance_allows) {
+  // 1e-2, 1e-4 and 1e-6 of the first term.
+  std::vector<double> h(15 * 15);
+  for (int n = 0; n < 4; ++n)
+    for (std::size_t i = 0; i < h.size(); ++i)
+      h[i] += std::pow(0.01, n) * std::cos(0.1 + n * 0.2 * static_cast<double>(i / 15)) *
+              std::cos(0.2 + n * 0.2 * static_cast<double>(i % 15));
+  const problem p{.in = {60, 70},
+                  .filter = {15, 15},
+                  .types = {dtype::f64, dtype::f64, dtype::f64},
+                  .mode = mode::same};
+  const auto words = [&](double tolerance) {
+    const options how{.device = device::cpu(), .tolerance = tolerance};
+    const auto candidates = plan(p, h, how).describe().candidates;
+    for (const candidate& c : candidates)
+      if (c.algorithm == "cpu/separable" && c.outcome == candidate::verdict::refused)
+        return c.reason;
+    options forced = how;
+    forced.algorithm = "cpu/separable";
+    return plan(p, h, forced).describe().parameters.substr(0, 6);
+  };
+  EXPECT_EQ(words(3e-2), "15 + 1");  // one column and one row
+  EXPECT_EQ(words(1e-3), "rank 2");
+  EXPECT_EQ(words(1e-5), "rank 3");
+  EXPECT_EQ(words(1e-12), "rank 4");
+  EXPECT_NE(words(1e-16).find("options.tolerance is 1.0e-16"), std::string::npos) << words(1e-16);
+  EXPECT_NE(words(0).find("options.tolerance is 0"), std::string::npos) << words(0);
+}
+
+TEST(low_rank, stays_within_its_bound) {
+  for (const int taps : {9, 15, 24, 31})
+    for (const std::optional<double> tolerance : {std::optional<double>{}, {1e-3}, {0.3}}) {
+      const problem p{.in = {90, 110}, .filter = {taps, taps}, .mode = mode::same};
+      const floats h = as_floats(hat(taps));
+      const floats x = waves(p.in);
+      const plan made(p, h, {.algorithm = "cpu/separable", .tolerance = tolerance});
+      const floats y = run(made, x);
+      const floats expected = run(plan(p, h, {.algorithm = "cpu/reference"}), x);
+      double off = 0;
+      for (std::size_t i = 0; i < y.size(); ++i)
+        off = std::max(off, static_cast<double>(std::abs(y[i] - expected[i])));
+      double bound = 0;
+      for (const candidate& c : made.describe().candidates)
+        if (c.algorithm == "cpu/separable") bound = c.error_bound.value();
+      EXPECT_GT(bound, 0);
+      EXPECT_LE(off / (norm1(h) * 97), bound) << taps;
+    }
+}
+
+TEST(low_rank, has_the_same_bits_for_any_threads_and_layout) {
+  const floats symmetric = as_floats(hat(15));
+  floats other;
+  for (std::size_t i = 0; i < 15 * 12; ++i) {
+    const auto k = static_cast<float>(i / 12);
+    const auto l = static_cast<float>(i % 12);
+    other.push_back(std::exp(-k / 9) * (1 + l) + std::cos(k / 7 + 0.1F) * std::exp(l / 20));
+  }
+  for (const bool is_symmetric : {true, false})
+    for (const extent size : {extent(100, 90), extent(45, 1037), extent(600, 900), extent(7, 11)}) {
+      const floats& h = is_symmetric ? symmetric : other;
+      const problem p{.in = size, .filter = {15, is_symmetric ? 15 : 12}, .mode = mode::same};
+      const floats x = waves(size);
+      const auto made = [&](int threads) {
+        return plan(p, h, {.algorithm = "cpu/separable", .max_threads = threads});
+      };
+      EXPECT_EQ(made(1).describe().parameters.substr(0, 6), "rank 2");
+      const floats expected = run(made(1), x);
+      for (const int threads : {2, 3, 7}) EXPECT_EQ(run(made(threads), x), expected);
+      const std::int64_t pitch = size.cols + 5;
+      floats memory(static_cast<std::size_t>(size.rows * pitch + 3));
+      made(1).run(view<const float>(x.data(), size),
+                  view<float>(memory.data() + 3, size, strides{.row = pitch, .col = 1}));
+      for (std::int64_t r = 0; r < size.rows; ++r)
+        ASSERT_TRUE(std::equal(expected.begin() + r * size.cols,
+                               expected.begin() + (r + 1) * size.cols,
+                               memory.begin() + 3 + r * pitch))
+            << "row " << r;
+    }
+}
+
+TEST(low_rank, keeps_what_is_not_finite_in_its_window) {
+  constexpr std::int64_t n = 80;
+  floats h = as_floats(hat(15));
+  for (std::size_t i = 0; i < 15; ++i) h[4 * 15 + i] = h[i * 15 + 7] = 0;  // a row, and a column
+  const problem p{.in = {n, n}, .filter = {15, 15}, .mode = mode::same, .border = border::mirror()};
+  const plan made(p, h, {.algorithm = "cpu/separable"});
+  EXPECT_EQ(made.describe().parameters.substr(0, 6), "rank 2");
+  for (const float bad :
+       {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    floats x(n * n, 1.0F);
+    x[40 * n + 30] = x[2 * n + 77] = bad;
+    const floats y = run(made, x);
+    const floats expected = run(plan(p, h, {.algorithm = "cpu/reference"}), x);
+    for (std::size_t i = 0; i < y.size(); ++i)
+      ASSERT_EQ(std::isfinite(y[i]), std::isfinite(expected[i])) << i / n << ", " << i % n;
+  }
+}
+
+TEST(low_rank, is_exchanged_for_another) {
+  const problem p{.in = {60, 70}, .filter = {15, 15}, .mode = mode::same};
+  const floats x = waves(p.in);
+  const auto near = [&](const plan& made, const floats& h) {
+    const floats y = run(made, x);
+    const floats expected = run(plan(p, h, {.algorithm = "cpu/reference"}), x);
+    for (std::size_t i = 0; i < y.size(); ++i)
+      if (!(std::abs(y[i] - expected[i]) <= 1e-5 * 97 * norm1(h))) return false;
+    return true;
+  };
+  const floats one = as_floats(product(gaussian(15), gaussian(15)));
+  const floats two = as_floats(hat(15));
+  plan made(p, one, {.device = device::cpu()});
+  for (const floats& h : {two, one, two}) {
+    made.set_filter(h);
+    EXPECT_EQ(made.describe().algorithm, "cpu/separable");
+    EXPECT_TRUE(near(made, h));
+  }
+  made.set_filter(floats(225));
+  EXPECT_TRUE(near(made, floats(225)));
+  floats bad = two;
+  bad[7] = NAN;
+  EXPECT_THROW(made.set_filter(bad), invalid_problem);
 }
 
 TEST(two_factors, mean_their_product) {

@@ -76,7 +76,7 @@ class cpu_tiles : public testing::TestWithParam<std::tuple<algorithm, dtype>> {
                      layout::interleaved, layout::transposed});
     c.threads = d_.pick({0, 1, 2, 3, 7});
     c.own_workspace = d_.one_in(2);
-    c.rank_one = d_.one_in(3);
+    c.rank = d_.one_in(3) ? 1 : c.seed % 4 == 0 ? 2 + static_cast<int>(c.seed / 4 % 2) : 0;
     return c;
   }
   void hold(const test_case& c, zeros pattern = zeros::some) {
@@ -128,6 +128,13 @@ TEST_P(cpu_tiles, of_several_pieces) {
   }
   hold(draw(300, 40, {3, 3}));
   hold(draw(515, 18, {70, 2}));
+  for (const std::int64_t width : {1'500, 9'000}) {
+    test_case low_rank = draw(9, width, {7, 9});
+    low_rank.rank = 2;
+    if (!is_integer(type())) low_rank.data = content::reals;
+    hold(low_rank);
+    if (HasFatalFailure()) return;
+  }
 }
 
 TEST_P(cpu_tiles, that_pass_by_the_caches_wherever_the_output_begins) {

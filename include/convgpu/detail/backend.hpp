@@ -35,6 +35,7 @@ struct rank_one {
   double largest = 0;
   double error = 0;  ///< largest |h − column·row| relative to that tap; 0 for an exact product
   double error_norm1 = 0;  ///< Σ|h − column·row| relative to Σ|h|
+  double norm1 = 1;        ///< Σ|column·row| relative to Σ|h|
 };
 
 /// What the values of a filter allow, found once and read by every algorithm.
@@ -44,6 +45,10 @@ struct filter_facts {
   std::uint64_t integer_norm1 = 0;
   /// Present for filters of several rows and columns that are nearly or exactly of rank 1.
   std::optional<rank_one> factors;
+  /// Of real filters that are not: the first terms of their singular value decomposition, as far as sums of them may
+  /// be of use. `error` and `error_norm1` are the same, of the sum of all up to that one; infinite where the sum has
+  /// not all of the filter's taps that are not zero. None of them has another.
+  std::vector<rank_one> terms{};
 };
 
 /// A filter in the one form that backends see: dense, row-major, already flipped and conjugated where

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <convgpu/detail/backend.hpp>
+#include <span>
 
 namespace convgpu::detail {
 
@@ -42,6 +43,21 @@ namespace convgpu::detail {
 /// Of such a filter's passes in all.
 [[nodiscard]] inline double separable_error(const request& r) {
   return passes_error(r) + r.filter.facts.factors->error_norm1;
+}
+
+/// Of the passes of some terms of a filter, one after the other, whose sums along rows are made in one. Terms cancel one
+/// another in part: the norms of all come to more than the filter's.
+[[nodiscard]] inline double terms_error(const request& r, std::span<const rank_one> terms) {
+  double down = 0;
+  double along = -1;
+  double norm1 = 0;
+  for (const rank_one& term : terms) {
+    // Factors are rounded to the type of the sums.
+    down += (static_cast<double>(term.column_nonzeros) + 2) * term.norm1;
+    along += static_cast<double>(term.row_nonzeros) + 1;
+    norm1 += term.norm1;
+  }
+  return (down + along * norm1) * roundoff(r.form.types) + terms.back().error_norm1;
 }
 
 }  // namespace convgpu::detail

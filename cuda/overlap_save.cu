@@ -183,9 +183,9 @@ __device__ found<T> load_block(T* re, T* im, const block_outputs& b, bool of_mar
   return all;
 }
 
-/// Of all threads, for all of them; they have to be there.
+/// Of all threads of a warp, for the block. The caller synchronises.
 template <class T>
-__device__ __forceinline__ found<T> of_block(found<T> mine, found<T>* of_warps) {
+__device__ __forceinline__ void tell_block(found<T> mine, found<T>* of_warps) {
 #pragma unroll
   for (int lanes = warp / 2; lanes > 0; lanes /= 2) {
     const T other = __shfl_xor_sync(0xffffffffu, mine.most, lanes);
@@ -193,9 +193,12 @@ __device__ __forceinline__ found<T> of_block(found<T> mine, found<T>* of_warps) 
   }
   mine.bad = __any_sync(0xffffffffu, mine.bad) != 0;
   if (thread_of_block() % warp == 0) of_warps[thread_of_block() / warp] = mine;
-  __syncthreads();
+}
+/// Of all warps. Read anew where it is wanted: stages need the registers.
+template <class T>
+__device__ __forceinline__ found<T> of_block(const found<T>* of_warps) {
   found<T> all = of_warps[0];
-#pragma unroll
+#pragma unroll 1
   for (int w = 1; w < block_threads / warp; ++w) {
     if (of_warps[w].most > all.most) all.most = of_warps[w].most;
     all.bad = all.bad || of_warps[w].bad;
@@ -292,15 +295,19 @@ __global__ void __launch_bounds__(block_threads, overlap_save_blocks_at_once<T>)
   for (std::uint32_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
     bool of_marks = false;
     for (;;) {
-      const found<T> all = of_block(
-          load_block<T, Complex>(re, im, block_outputs(anew(t), p, grid), of_marks, p), of_warps);
-      const scales<T> scale =
-          of_marks ? scales<T>{T{1}, T{1}} : scales_for(all.most, p.filter_exponent);
-      convolve_points(block, p.stages, of_marks ? p.marks : p.spectrum, scale.in);
-      store_block<T, Complex, Result>(re, im, block_outputs(anew(t), p, grid), of_marks, scale.out,
-                                      p);
-      __syncthreads();  // everybody has read the points
-      if (of_marks || !all.bad) break;
+      tell_block(load_block<T, Complex>(re, im, block_outputs(anew(t), p, grid), of_marks, p),
+                 of_warps);
+      __syncthreads();
+      const auto scale = [&] {
+        return of_marks ? scales<T>{T{1}, T{1}}
+                        : scales_for(of_block(of_warps).most, p.filter_exponent);
+      };
+      convolve_points(block, p.stages, of_marks ? p.marks : p.spectrum, scale().in);
+      store_block<T, Complex, Result>(re, im, block_outputs(anew(t), p, grid), of_marks,
+                                      scale().out, p);
+      const bool done = of_marks || !of_block(of_warps).bad;
+      __syncthreads();  // everybody has read the points, and what there is of them
+      if (done) break;
       of_marks = true;
     }
   }

@@ -235,9 +235,10 @@ struct overlap_save_sizes {
   int widest = 512;
 };
 /// A thread keeps 16 points in registers, 32 numbers, beside their roots, its tile and its places: 80 registers for
-/// three blocks of f32, which 8192 points leave room for on 9.0, and 128 for two of f64.
+/// three blocks of f32, which 8192 points leave room for on 9.0. Of f64 it is twice as much, more than the 128 of two
+/// blocks; with one, the sixteen points of a thread cover one another's latencies.
 template <class T>
-constexpr int overlap_save_blocks_at_once = std::is_same_v<T, float> ? 3 : 2;
+constexpr int overlap_save_blocks_at_once = std::is_same_v<T, float> ? 3 : 1;
 /// Samples that a thread asks for before it waits for the first: 32 bytes of them.
 template <class Sample>
 constexpr int overlap_save_loads = 32 / static_cast<int>(sizeof(Sample));

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cuda_on_host.hpp>
 #include <functional>
 #include <memory>
@@ -37,6 +38,17 @@ struct subject {
 };
 
 const floats box(9, 1.0F);
+/// Those that transform refuse so few taps unless they are allowed an error, and are off by a little.
+bool transforms(const std::string& algorithm) {
+  return algorithm.find("overlap_save") != std::string::npos ||
+         algorithm.find("fft") != std::string::npos;
+}
+options asked(const std::string& algorithm) {
+  options how{.device = device::cuda(here), .algorithm = algorithm};
+  if (transforms(algorithm)) how.tolerance = 1e-4;
+  return how;
+}
+constexpr float off = 0.01F;
 const problem blur{.in = size, .filter = {3, 3}, .mode = mode::same, .border = border::wrap()};
 
 /// A plan with each algorithm there is; chunks of host data with each below the plans; and workspace that
@@ -47,13 +59,15 @@ std::vector<subject> subjects() {
     if (b.name == "cuda")
       for (const auto& a : b.algorithms)
         all.push_back({a.name, [name = a.name]() -> subject::run {
-                         plan made(blur, box, {.device = device::cuda(here), .algorithm = name});
+                         plan made(blur, box, asked(name));
                          return [made](const any_const_view& in, const any_view& out) {
                            made.run(in, out);
                          };
                        }});
   const auto below = [&](const std::string& name, make_kernels make) {
     const auto p = std::make_shared<complete_problem>(blur, view<const float>(box.data(), {3, 3}));
+    p->how = asked({});
+    if (transforms(name)) p->how.tolerance = 1e-4;
     all.push_back({name, [p, make]() -> subject::run {
                      const std::shared_ptr<const detail::runnable> made = cuda::make_runnable(
                          p->request(here), make, {.chunk_bytes = 200, .chunks = 2});
@@ -182,7 +196,7 @@ class cuda_fault : public testing::Test {
 /// What is there of an output after an error.
 void expect_output(const floats& y, const floats& expected, int amount, const std::string& which) {
   for (std::size_t i = 0; i < count; ++i) {
-    const bool right = y[i] == expected[i];
+    const bool right = std::abs(y[i] - expected[i]) < off;
     const bool old = y[i] == untouched;
     ASSERT_TRUE(amount == 2   ? right
                 : amount == 0 ? old

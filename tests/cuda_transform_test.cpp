@@ -11,10 +11,10 @@
 #include <set>
 #include <vector>
 
-#include "buffers.hpp"
 #include "cuda/overlap_save.hpp"
 #include "cuda/transform.hpp"
 #include "cuda/tuning.hpp"
+#include "problems.hpp"
 
 namespace convgpu::test {
 namespace {

@@ -105,7 +105,6 @@ struct words {
 template <class Of>
 class overlap_save : public testing::Test {
  protected:
-  using T = typename Of::type;
   void SetUp() override {
     if (!is_there(Of::algorithm)) GTEST_SKIP() << "no " << name_of(Of::algorithm);
   }

@@ -298,6 +298,17 @@ constexpr terms_layout terms_layout_for(int row_taps, int col_taps, int terms) {
   return l;
 }
 
+/// cuda/fft. Samples of a block at most: tables of the filter are made on the host, in wider types.
+constexpr std::int64_t fft_most_samples = std::int64_t{1} << 22;
+/// Samples in one call of cuFFT: 16 MiB of f32 and their bins stay in the caches of large devices, and launches cost
+/// little beside them.
+constexpr std::int64_t fft_at_once = std::int64_t{1} << 22;
+/// What cuFFT is expected to do in one pass over memory.
+constexpr std::int64_t fft_in_a_pass = 8192;
+/// Kernels that move samples of any type across any border: 80 registers of f32, 128 of f64.
+template <class T>
+constexpr int fft_blocks_at_once = std::is_same_v<T, float> ? 3 : 2;
+
 /// Host data: how much of it is copied at once, and how many such chunks are on their way in each direction.
 struct staging_limits {
   std::size_t chunk_bytes;

@@ -30,6 +30,7 @@ struct cuda_algorithm {
   return {{"separable", cuda::refuse_separable, cuda::separable_kernels},
           {"direct", cuda::refuse_direct, cuda::direct_kernels},
           {"overlap_save", cuda::refuse_overlap_save, cuda::overlap_save_kernels},
+          {"fft", cuda::refuse_fft, cuda::fft_kernels},
           {"plain", [](const detail::request&) { return std::string(); }, cuda::plain_kernels}};
 }
 

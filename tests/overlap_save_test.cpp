@@ -113,7 +113,8 @@ class overlap_save : public testing::Test {
   static int some(int cases) { return Of::algorithm == which::cpu ? cases : (cases + 4) / 5; }
 };
 using algorithms = testing::Types<of<float, which::cpu>, of<double, which::cpu>,
-                                  of<float, which::cuda>, of<double, which::cuda>>;
+                                  of<float, which::cuda>, of<double, which::cuda>,
+                                  of<float, which::cuda_fft>, of<double, which::cuda_fft>>;
 TYPED_TEST_SUITE(overlap_save, algorithms, words);
 
 // Around multiples of the outputs that a block makes; one output, one block, some.

@@ -96,10 +96,19 @@ void check_cufft(int status, const char* call, const char* file = __builtin_FILE
                  int line = __builtin_LINE()) {
   if (status == success) return;
   (void)cudaGetLastError();  // what was below it is told with it
-  if (status == allocation_failed) throw std::bad_alloc();
   const std::string path = file;
   throw cuda_error(std::string(call) + ": cuFFT's error " + std::to_string(status) + " (" +
                    path.substr(path.rfind('/') + 1) + ":" + std::to_string(line) + ")");
+}
+
+/// The same for calls that allocate memory.
+void check_cufft_allocation(int status, const char* call, const char* file = __builtin_FILE(),
+                            int line = __builtin_LINE()) {
+  if (status == allocation_failed) {
+    (void)cudaGetLastError();
+    throw std::bad_alloc();
+  }
+  check_cufft(status, call, file, line);
 }
 
 }  // namespace
@@ -111,7 +120,7 @@ const std::string& cufft_missing() {
 cufft_plan::cufft_plan(kind k, bool wide, std::int64_t rows, std::int64_t cols, std::int64_t batch)
     : kind_(k), wide_(wide) {
   const functions& cufft = library();
-  check_cufft(cufft.create(&handle_), "cufftCreate");
+  check_cufft_allocation(cufft.create(&handle_), "cufftCreate");
   try {
     check_cufft(cufft.set_auto_allocation(handle_, 0), "cufftSetAutoAllocation");
     const int type = k == kind::real_there  ? (wide ? to_bins_f64 : to_bins_f32)
@@ -119,9 +128,9 @@ cufft_plan::cufft_plan(kind k, bool wide, std::int64_t rows, std::int64_t cols, 
                                             : (wide ? complex_f64 : complex_f32);
     long long n[2] = {rows, cols};
     const int rank = rows == 1 ? 1 : 2;
-    check_cufft(cufft.make_plan(handle_, rank, rank == 1 ? n + 1 : n, nullptr, 1, 0, nullptr, 1, 0,
-                                type, batch, &work_bytes_),
-                "cufftMakePlanMany64");
+    check_cufft_allocation(cufft.make_plan(handle_, rank, rank == 1 ? n + 1 : n, nullptr, 1, 0,
+                                           nullptr, 1, 0, type, batch, &work_bytes_),
+                           "cufftMakePlanMany64");
   } catch (...) {
     if (cufft.destroy(handle_) != success) (void)cudaGetLastError();
     throw;

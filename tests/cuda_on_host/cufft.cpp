@@ -51,40 +51,53 @@ int call(const char* name, Body body) {
   }
 }
 
-/// Of n numbers `step` apart to n that follow one another; `sign` is that of the exponent.
-void transform(const complex* in, long long step, long long n, complex* out, double sign) {
-  if (n == 1) {
-    *out = *in;
-    return;
+/// Of a length, with roots e^(±2πi·k/n) in a table.
+class line_transform {
+ public:
+  line_transform(long long n, double sign) : n_(n) {
+    for (long long k = 0; k < n; ++k)
+      roots_.push_back(std::polar(
+          1.0, sign * 2 * std::numbers::pi * static_cast<double>(k) / static_cast<double>(n)));
   }
-  long long p = 2;
-  while (n % p != 0) ++p;
-  const long long m = n / p;
-  for (long long r = 0; r < p; ++r) transform(in + r * step, step * p, m, out + r * m, sign);
-  std::vector<complex> sums(static_cast<std::size_t>(p));
-  for (long long k = 0; k < m; ++k) {
-    for (long long q = 0; q < p; ++q) {
-      complex sum = 0;
-      for (long long r = 0; r < p; ++r)
-        sum += out[r * m + k] * std::polar(1.0, sign * 2 * std::numbers::pi *
-                                                    static_cast<double>(r * (k + q * m) % n) /
-                                                    static_cast<double>(n));
-      sums[static_cast<std::size_t>(q)] = sum;
+  /// Of n numbers `step` apart, in place.
+  void operator()(complex* z, long long step) const {
+    std::vector<complex> line(static_cast<std::size_t>(n_));
+    part(z, step, n_, line.data());
+    for (long long i = 0; i < n_; ++i) z[i * step] = line[static_cast<std::size_t>(i)];
+  }
+
+ private:
+  void part(const complex* in, long long step, long long n, complex* out) const {
+    if (n == 1) {
+      *out = *in;
+      return;
     }
-    for (long long q = 0; q < p; ++q) out[k + q * m] = sums[static_cast<std::size_t>(q)];
+    long long p = 2;
+    while (n % p != 0) ++p;
+    const long long m = n / p;
+    for (long long r = 0; r < p; ++r) part(in + r * step, step * p, m, out + r * m);
+    std::vector<complex> sums(static_cast<std::size_t>(p));
+    for (long long k = 0; k < m; ++k) {
+      for (long long q = 0; q < p; ++q) {
+        complex sum = 0;
+        for (long long r = 0; r < p; ++r)
+          sum += out[r * m + k] * roots_[static_cast<std::size_t>(r * (k + q * m) % n * (n_ / n))];
+        sums[static_cast<std::size_t>(q)] = sum;
+      }
+      for (long long q = 0; q < p; ++q) out[k + q * m] = sums[static_cast<std::size_t>(q)];
+    }
   }
-}
+
+  long long n_;
+  std::vector<complex> roots_;
+};
 
 void transform(std::vector<complex>& z, const plan& p, double sign) {
-  const auto each = [&](long long n, long long step, long long first) {
-    std::vector<complex> line(static_cast<std::size_t>(n));
-    transform(z.data() + first, step, n, line.data(), sign);
-    for (long long i = 0; i < n; ++i)
-      z[static_cast<std::size_t>(first + i * step)] = line[static_cast<std::size_t>(i)];
-  };
-  for (long long r = 0; r < p.rows; ++r) each(p.cols, 1, r * p.cols);
-  if (p.rows > 1)
-    for (long long c = 0; c < p.cols; ++c) each(p.rows, p.cols, c);
+  const line_transform along(p.cols, sign);
+  for (long long r = 0; r < p.rows; ++r) along(z.data() + r * p.cols, 1);
+  if (p.rows == 1) return;
+  const line_transform down(p.rows, sign);
+  for (long long c = 0; c < p.cols; ++c) down(z.data() + c, p.cols);
 }
 
 /// A block of a batch each, in f32 or f64. What the half of the bins leaves out follows from the other one.

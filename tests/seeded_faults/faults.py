@@ -168,7 +168,7 @@ FAULTS = [
     ),
     *faults_in(
         "transform.hpp", "cuda/overlap_save",
-        ("half warps in the same banks", ("b ^= (differ << 4) | (differ << far);", ""), BANKS),
+        ("half warps in the same banks", ("b ^= (differ << 4) | (differ << far);", ""), BANKS, {"sources": ("tests/cuda_banks_test.cpp",)}),
         ("rows begin with other roots", ("  add_stages(t, size.cols, 0);", "  add_stages(t, size.cols, 0);\n  t.stages[t.count - 1].nodes *= size.rows;")),
         sources=("cuda/overlap_save.cu", "cuda/transform.cpp", "cuda/overlap_save.cpp"),
     ),

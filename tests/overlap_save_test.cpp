@@ -360,7 +360,8 @@ TEST_P(overlap_save_plans, are_exact_on_integers) {
 }
 
 // Sums beyond 2^51, of more and more bits, up to those that a 64-bit integer just holds.
-TEST(overlap_save_plans, are_exact_on_integers_of_any_size) {
+TEST(cpu_overlap_save_plans, are_exact_on_integers_of_any_size) {
+  const std::string name = name_of(which::cpu);
   dice d(5);
   constexpr std::int64_t low = std::numeric_limits<std::int32_t>::min();
   constexpr std::int64_t high = std::numeric_limits<std::int32_t>::max();
@@ -401,7 +402,8 @@ TEST(overlap_save_plans, are_exact_on_integers_of_any_size) {
   EXPECT_GE(limbs.size(), 2) << "one way alone was tried";
 }
 
-TEST(overlap_save_plans, add_up_limbs_of_images_on_all_threads) {
+TEST(cpu_overlap_save_plans, add_up_limbs_of_images_on_all_threads) {
+  const std::string name = name_of(which::cpu);
   dice d(6);
   constexpr extent size{120, 150};
   std::vector<std::int32_t> x(static_cast<std::size_t>(size.count()));

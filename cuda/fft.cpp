@@ -210,13 +210,13 @@ std::optional<fft_blocks> fft_blocks_for(const request& r) {
 }
 
 std::string refuse_fft(const request& r) {
-  if (!cufft_missing().empty()) return cufft_missing();
   const normal_form& form = r.form;
   if (is_integer(form.types.filter))
     return "it would have to be exact, and no bound on the errors of cuFFT is proved";
   if (form.row.stride != 1 || form.col.stride != 1)
     return "its stride is not 1: most of what a transform computes would be thrown away";
-  if (fft_blocks_for(r)) return {};
+  // Opened only for what it could do: it is large.
+  if (fft_blocks_for(r)) return cufft_missing();
   double least = std::numeric_limits<double>::infinity();
   for_each_block_size(r,
                       [&](const fft_blocks& b, std::size_t) { least = std::min(least, b.error); });

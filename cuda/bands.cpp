@@ -77,26 +77,47 @@ void copy_elements(std::size_t width, std::byte* to, std::int64_t to_step, const
 
 }  // namespace
 
-std::vector<band> cut_into_bands(const detail::normal_form& form, std::int64_t most) {
+std::vector<band> cut_into_bands(const detail::normal_form& form, std::int64_t most, extent block) {
+  using detail::range;
   const std::int64_t rows = form.row.out;
   const std::int64_t cols = form.col.out;
   const std::int64_t planes_each = std::clamp<std::int64_t>(most / cols / rows, 1, form.planes);
-  const std::int64_t rows_each = std::clamp<std::int64_t>(most / cols, 1, rows);
-  const std::int64_t cols_each = std::clamp<std::int64_t>(most, 1, cols);
-  const auto cut = [](std::int64_t first, std::int64_t each, std::int64_t end) {
-    return detail::range{first, std::min(first + each, end)};
+  // As many whole blocks as there is room for, else as much of one.
+  const auto each = [](std::int64_t room, std::int64_t of_block, std::int64_t all) {
+    if (room >= all) return all;
+    if (room > of_block) room -= room % of_block;
+    return std::max<std::int64_t>(room, 1);
+  };
+  const std::int64_t rows_each = each(most / cols, block.rows, rows);
+  const std::int64_t cols_each = most >= cols ? cols : each(most, block.cols, cols);
+  const auto cut = [](std::int64_t first, std::int64_t count, std::int64_t of_block,
+                      std::int64_t end) {
+    const std::int64_t here = first % of_block;
+    const std::int64_t last =
+        here + count > of_block && count < of_block ? first - here + of_block : first + count;
+    return range{first, std::min(last, end)};
+  };
+  const auto blocks_of = [](range of, std::int64_t of_block, std::int64_t end) {
+    return range{of.first - of.first % of_block,
+                 std::min((of.last + of_block - 1) / of_block * of_block, end)};
   };
   std::vector<band> bands;
   for (std::int64_t p = 0; p < form.planes; p += planes_each)
-    for (std::int64_t i = 0; i < rows; i += rows_each)
-      for (std::int64_t j = 0; j < cols; j += cols_each) {
-        band b{.planes = cut(p, planes_each, form.planes),
-               .rows = cut(i, rows_each, rows),
-               .cols = cut(j, cols_each, cols),
-               .at = (p * rows + i) * cols + j};
-        b.count = (b.planes.last - p) * (b.rows.last - i) * (b.cols.last - j);
-        const std::int64_t row = last_sample(form.border.kind(), form.row, b.rows);
-        const std::int64_t col = last_sample(form.border.kind(), form.col, b.cols);
+    for (range i = cut(0, rows_each, block.rows, rows); i.first < rows;
+         i = cut(i.last, rows_each, block.rows, rows))
+      for (range j = cut(0, cols_each, block.cols, cols); j.first < cols;
+           j = cut(j.last, cols_each, block.cols, cols)) {
+        band b;
+        b.planes = {p, std::min(p + planes_each, form.planes)};
+        b.rows = i;
+        b.cols = j;
+        b.at = (p * rows + i.first) * cols + j.first;
+        b.count = (b.planes.last - p) * (i.last - i.first) * (j.last - j.first);
+        b.made_rows = blocks_of(i, block.rows, rows);
+        // Parts of rows that follow one another belong to many blocks, and those below to the same.
+        b.made_cols = block.rows == 1 ? blocks_of(j, block.cols, cols) : range{0, cols};
+        const std::int64_t row = last_sample(form.border.kind(), form.row, b.made_rows);
+        const std::int64_t col = last_sample(form.border.kind(), form.col, b.made_cols);
         if (row >= 0 && col >= 0)
           b.needs = ((b.planes.last - 1) * form.row.in + row) * form.col.in + col + 1;
         bands.push_back(b);

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fft.hpp"
 #include "launch.hpp"
 #include "overlap_save.hpp"
 #include "tuning.hpp"
@@ -82,7 +83,8 @@ std::vector<double> built_in(int index) {
 constexpr double part_of_direct = 0.6;     // eight products for three reads of shared memory
 constexpr double part_of_separable = 0.4;  // one or two, and two barriers a step
 constexpr double part_of_overlap_save =
-    0.7;                                // of arithmetic and shared memory, one after the other
+    0.7;  // of arithmetic and shared memory, one after the other
+constexpr double part_of_fft = 0.4;
 constexpr double part_of_plain = 0.05;  // a read of a cache, and its address, for each
 // Loads of a step of cuda/separable are asked for when the one before has ended.
 constexpr double waits_of_separable = 1.05;
@@ -199,6 +201,18 @@ estimate cost_of_overlap_save(const request& r, detail::rates values) {
   const double idle = std::ceil(each) / each;
   return c.done((arithmetic + shared) / c.fma * idle, part_of_overlap_save, c.bytes(again), 1,
                 b.error);
+}
+
+estimate cost_of_fft(const request& r, detail::rates values) {
+  const counted c(r, values);
+  const fft_blocks b = fft_blocks_for(r).value();
+  const double launches =
+      6 * std::ceil(static_cast<double>(b.count) / static_cast<double>(b.at_once));
+  const double fma = sums_in_f64(r.form.types) ? c.rates.fma_f64 : c.rates.fma_f32;
+  const auto points = static_cast<double>(b.points());
+  const double arithmetic =
+      static_cast<double>(b.count) * points * (10 * std::log2(points) + 6) * fma;
+  return c.done(arithmetic / c.fma, part_of_fft, b.bytes, launches, b.error);
 }
 
 estimate cost_of_plain(const request& r, detail::rates values) {

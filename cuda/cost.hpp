@@ -9,6 +9,7 @@ namespace convgpu::cuda {
 [[nodiscard]] detail::estimate cost_of_separable(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_direct(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates values);
+[[nodiscard]] detail::estimate cost_of_fft(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_plain(const detail::request& r, detail::rates values);
 
 /// Data of the host to the device, and back.

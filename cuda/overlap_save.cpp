@@ -53,6 +53,14 @@ void for_each_block_size(const request& r, const F& f) {
     b.count = form.planes * ((form.row.out - 1) / b.rows + 1) * ((form.col.out - 1) / b.cols + 1);
     b.error = transform_error(size.points(), norms, roundoff(form.types), per_point,
                               [&](const auto& g) { for_each_pass(size, g); });
+    // Samples that are not finite are counted by a transform, too: to within less than a half.
+    if (!is_integer(form.types.filter)) {
+      const auto taps = static_cast<double>(std::max<std::int64_t>(r.filter.facts.nonzeros, 1));
+      const double of_counts =
+          taps * transform_error(size.points(), 1 / std::sqrt(taps), roundoff(form.types),
+                                 per_point, [&](const auto& g) { for_each_pass(size, g); });
+      if (of_counts >= 0.49) return;
+    }
     const int resident = static_cast<int>(std::min<std::size_t>(
         wide ? overlap_save_blocks_at_once<double> : overlap_save_blocks_at_once<float>,
         (most_shared + shared_reserved) / (b.shared + shared_reserved)));

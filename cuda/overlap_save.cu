@@ -15,12 +15,12 @@
 
 #include "overlap_save.hpp"
 
-#include <cmath>
 #include <convgpu/detail/error_bound.hpp>
 #include <convgpu/detail/separable.hpp>
 #include <limits>
 
 #include "algorithms.hpp"
+#include "blocks.cuh"
 #include "launch.hpp"
 #include "memory.hpp"
 #include "taps.hpp"
@@ -46,44 +46,6 @@ struct overlap_save_params : image_params {
   const complex_number<T>* spectrum;
   const complex_number<T>* marks;  // spectrum of the places of taps
 };
-
-/// Outputs of a block.
-struct block_outputs {
-  std::int64_t plane;
-  detail::range rows;
-  detail::range cols;
-
-  template <class T>
-  __device__ __forceinline__ block_outputs(std::uint32_t t, const overlap_save_params<T>& p,
-                                           const tile_grid& grid) {
-    const tile_place at(t, grid);
-    plane = at.plane;
-    rows.first = p.rows.first + at.row * p.block_rows;
-    cols.first = p.cols.first + at.col * p.block_cols;
-    rows.last = smaller(rows.first + p.block_rows, p.row.out);
-    cols.last = smaller(cols.first + p.block_cols, p.col.out);
-  }
-};
-
-/// What lies in a block of samples.
-template <class T>
-struct found {
-  T most;    // of the magnitudes of those that are finite
-  bool bad;  // whether others are there
-};
-
-template <class T>
-__device__ __forceinline__ bool is_finite(T x) {
-  return std::abs(x) <= std::numeric_limits<T>::max();
-}
-
-/// Calls f.template operator()<T>() with the type of the input's elements.
-template <class T, bool Complex, class F>
-__device__ __forceinline__ void with_input_type(dtype type, F&& f) {
-  if constexpr (!Complex) with_loaded_type<T>(type, f);
-  else if (is_complex(type)) f.template operator()<std::complex<T>>();
-  else f.template operator()<T>();
-}
 
 /// A sample's part of the block: its number, or in their second round whether it is not finite.
 template <class T>
@@ -183,52 +145,6 @@ __device__ found<T> load_block(T* re, T* im, const block_outputs& b, bool of_mar
   return all;
 }
 
-/// Of all threads, for all of them; they have to be there.
-template <class T>
-__device__ __forceinline__ found<T> of_block(found<T> mine, found<T>* of_warps) {
-#pragma unroll
-  for (int lanes = warp / 2; lanes > 0; lanes /= 2) {
-    const T other = __shfl_xor_sync(0xffffffffu, mine.most, lanes);
-    if (other > mine.most) mine.most = other;
-  }
-  mine.bad = __any_sync(0xffffffffu, mine.bad) != 0;
-  if (thread_of_block() % warp == 0) of_warps[thread_of_block() / warp] = mine;
-  __syncthreads();
-  found<T> all = of_warps[0];
-#pragma unroll
-  for (int w = 1; w < block_threads / warp; ++w) {
-    if (of_warps[w].most > all.most) all.most = of_warps[w].most;
-    all.bad = all.bad || of_warps[w].bad;
-  }
-  return all;
-}
-
-/// Powers of two: what samples are multiplied by, and what results are.
-template <class T>
-struct scales {
-  T in;
-  T out;
-};
-template <class T>
-__device__ __forceinline__ scales<T> scales_for(T most, int filter_exponent) {
-  // With these limits neither a scale nor its product with a root is denormal, and transforms are far from
-  // overflowing.
-  constexpr int limit = std::is_same_v<T, float> ? 100 : 900;
-  constexpr int room = std::is_same_v<T, float> ? 40 : 400;
-  int exponent = most == T{} ? 0 : std::ilogb(most);
-  exponent = exponent < -limit ? -limit : exponent > limit ? limit : exponent;
-  int back = exponent + filter_exponent;
-  // Results may be in range where their scale is not.
-  const int shift = back > limit    ? smaller(back - limit, room)
-                    : back < -limit ? -smaller(-limit - back, room)
-                                    : 0;
-  back -= shift;
-  constexpr int lowest = std::numeric_limits<T>::min_exponent - 30;
-  constexpr int highest = std::numeric_limits<T>::max_exponent - 1;
-  back = back < lowest ? lowest : back > highest ? highest : back;
-  return {std::scalbn(T{1}, shift - exponent), std::scalbn(T{1}, back)};
-}
-
 /// The wanted outputs of a block from its points; in the round of marks NaN where more than none are seen.
 template <class T, bool Complex, class Result>
 __device__ void store_block(const T* re, const T* im, const block_outputs& b, bool of_marks,
@@ -292,15 +208,19 @@ __global__ void __launch_bounds__(block_threads, overlap_save_blocks_at_once<T>)
   for (std::uint32_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
     bool of_marks = false;
     for (;;) {
-      const found<T> all = of_block(
-          load_block<T, Complex>(re, im, block_outputs(anew(t), p, grid), of_marks, p), of_warps);
-      const scales<T> scale =
-          of_marks ? scales<T>{T{1}, T{1}} : scales_for(all.most, p.filter_exponent);
-      convolve_points(block, p.stages, of_marks ? p.marks : p.spectrum, scale.in);
-      store_block<T, Complex, Result>(re, im, block_outputs(anew(t), p, grid), of_marks, scale.out,
-                                      p);
-      __syncthreads();  // everybody has read the points
-      if (of_marks || !all.bad) break;
+      tell_block(load_block<T, Complex>(re, im, block_outputs(anew(t), p, grid), of_marks, p),
+                 of_warps);
+      __syncthreads();
+      const auto scale = [&] {
+        return of_marks ? scales<T>{T{1}, T{1}}
+                        : scales_for(of_block(of_warps).most, p.filter_exponent);
+      };
+      convolve_points(block, p.stages, of_marks ? p.marks : p.spectrum, scale().in);
+      store_block<T, Complex, Result>(re, im, block_outputs(anew(t), p, grid), of_marks,
+                                      scale().out, p);
+      const bool done = of_marks || !of_block(of_warps).bad;
+      __syncthreads();  // everybody has read the points, and what there is of them
+      if (done) break;
       of_marks = true;
     }
   }

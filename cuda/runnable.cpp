@@ -24,7 +24,7 @@ class runnable final : public detail::runnable {
     kernels_ = make(r);
     const std::size_t bytes = kernels_->workspace_bytes();
     workspaces_.emplace(bytes);
-    staging_.emplace(form_, bytes, limits);
+    staging_.emplace(form_, bytes, limits, kernels_->block());
   }
   ~runnable() override {
     // A destructor must not throw: what fails is tried again, and done without.

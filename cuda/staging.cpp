@@ -120,14 +120,15 @@ class staging::loan {
 };
 
 staging::staging(const detail::normal_form& form, std::size_t workspace_bytes,
-                 staging_limits limits)
+                 staging_limits limits, extent block)
     : form_(form),
       in_count_(form.row.in * form.col.in * form.planes),
       out_count_(form.row.out * form.col.out * form.planes),
       in_width_(size_of(form.types.in)),
       out_width_(size_of(form.types.out)),
       workspace_bytes_(workspace_bytes),
-      limits_(limits) {
+      limits_(limits),
+      block_(block) {
   const auto elements = [&](std::size_t width, std::int64_t all) {
     return std::clamp<std::int64_t>(static_cast<std::int64_t>(limits.chunk_bytes / width), 1, all);
   };
@@ -140,7 +141,7 @@ staging::~staging() = default;
 
 void staging::cut() {
   const std::lock_guard lock(mutex_);
-  if (bands_.empty()) bands_ = cut_into_bands(form_, band_);
+  if (bands_.empty()) bands_ = cut_into_bands(form_, band_, block_);
 }
 
 /// One run: what is queued where. Chunks take turns; one is used again when its copy is done.
@@ -183,8 +184,8 @@ class staging::pipeline {
     move(p.in, set_.in.data());
     move(p.out, set_.out.data());
     p.planes = b.planes.last - b.planes.first;
-    p.rows = b.rows;
-    p.cols = b.cols;
+    p.rows = b.made_rows;
+    p.cols = b.made_cols;
     algorithm.launch(p, workspace != nullptr ? workspace : set_.workspace.data(), compute_);
   }
 
@@ -241,7 +242,8 @@ void staging::run(const kernels& algorithm, const image_params& p, const host_da
   auto next = bands_.begin();
   for (std::int64_t there = 0; next != bands_.end();) {
     for (; next != bands_.end() && next->needs <= there; ++next) {
-      pipe.compute(algorithm, p, workspace, *next);
+      if (next == bands_.begin() || !next->is_made_with(next[-1]))
+        pipe.compute(algorithm, p, workspace, *next);
       pipe.download(data.out, out_direct, *next);
     }
     if (next == bands_.end()) break;

@@ -26,10 +26,20 @@ struct band {
   std::int64_t at = 0;     // elements before it
   std::int64_t count = 0;  // elements
   std::int64_t needs = 0;  // of the input, so many elements from the first on
+  detail::range
+      made_rows;  // what is computed for it: whole blocks, with other bands' parts of them
+  detail::range made_cols{};
+
+  /// Whether it is there when the other one is.
+  [[nodiscard]] bool is_made_with(const band& other) const noexcept {
+    return planes == other.planes && made_rows == other.made_rows && made_cols == other.made_cols;
+  }
 };
 
-/// The output in bands of at most `most` elements, those first that need the least.
-[[nodiscard]] std::vector<band> cut_into_bands(const detail::normal_form& form, std::int64_t most);
+/// The output in bands of at most `most` elements, those first that need the least. No band shares blocks of outputs
+/// with another one, unless it is within blocks that they have in common, and follows it.
+[[nodiscard]] std::vector<band> cut_into_bands(const detail::normal_form& form, std::int64_t most,
+                                               extent block = {1, 1});
 
 /// Elements first … first+count−1 of the view, counted as if it were dense, to dense memory and from there.
 void pack(std::byte* to, const any_const_view& from, std::int64_t first, std::int64_t count);
@@ -47,7 +57,9 @@ struct host_data {
 /// owner has the device current, here and at the end.
 class staging {
  public:
-  staging(const detail::normal_form& form, std::size_t workspace_bytes, staging_limits limits);
+  /// For an algorithm that makes outputs in such blocks.
+  staging(const detail::normal_form& form, std::size_t workspace_bytes, staging_limits limits,
+          extent block = {1, 1});
   ~staging();
 
   /// Computes, after what the stream has to do already; done on return. Of `p`, data and ranges are put in
@@ -69,6 +81,7 @@ class staging {
   std::size_t out_width_;
   std::size_t workspace_bytes_;
   staging_limits limits_;
+  extent block_;
   std::int64_t chunk_ = 0;  // elements of the input that are copied at once
   std::int64_t band_ = 0;   // and of the output, at most
   bool streams_;            // whether there is anything to overlap

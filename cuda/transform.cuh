@@ -16,6 +16,13 @@ struct shared_points {
   const complex_number<T>* roots;
 };
 
+/// Loads from here on are not begun before: of all roots of a butterfly at once there would be more than registers.
+__device__ __forceinline__ void in_turn() {
+#if !defined(CUDA_ON_HOST)
+  asm volatile("" ::: "memory");
+#endif
+}
+
 template <class T>
 __device__ __forceinline__ complex_number<T> times(complex_number<T> a, complex_number<T> b) {
   return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
@@ -122,13 +129,14 @@ __device__ __forceinline__ void transform_points(complex_number<T> (&z)[Radix]) 
 template <int Radix, bool Back, class T>
 __device__ __forceinline__ void turn_points(complex_number<T> (&z)[Radix], const stage& s, int node,
                                             const complex_number<T>* roots, T scale) {
-  const complex_number<T>* root = roots + s.roots + (node & (s.nodes - 1));
+  int root = s.roots + (node & (s.nodes - 1));
 #pragma unroll
   for (int k = 1; k < Radix; ++k, root += s.nodes) {
-    complex_number<T> r = load_global(root);
+    complex_number<T> r = load_global(roots + root);
     r.re *= scale;
     r.im *= scale;
     z[k] = turned<Back>(z[k], r);
+    if (k % 4 == 3) in_turn();
   }
 }
 
@@ -150,6 +158,7 @@ __device__ __forceinline__ void do_stage(const shared_points<T>& block, const st
     for (int q = 0; q < Radix; ++q) z[q] = {re[offset(q)], im[offset(q)]};
     if constexpr (Back) {
       transform_points<Radix, true>(z);
+      in_turn();
       turn_points<Radix, true>(z, s, at.node, block.roots, T{1});
     } else {
       z[0].re *= scale;
@@ -200,9 +209,12 @@ __device__ __forceinline__ void do_product(const shared_points<T>& block, const 
     turn_points<last_radix, false>(z, s, at.node, block.roots, T{1});
     transform_points<last_radix, false>(z);
 #pragma unroll
-    for (int q = 0; q < last_radix; ++q)
+    for (int q = 0; q < last_radix; ++q) {
+      if (q % 4 == 0) in_turn();
       z[q] = times(z[q], load_global(spectrum + q * butterflies + b));
+    }
     transform_points<last_radix, true>(z);
+    in_turn();
     turn_points<last_radix, true>(z, s, at.node, block.roots, T{1});
 #pragma unroll
     for (int q = 0; q < last_radix; ++q) {

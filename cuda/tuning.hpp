@@ -235,9 +235,10 @@ struct overlap_save_sizes {
   int widest = 512;
 };
 /// A thread keeps 16 points in registers, 32 numbers, beside their roots, its tile and its places: 80 registers for
-/// three blocks of f32, which 8192 points leave room for on 9.0, and 128 for two of f64.
+/// three blocks of f32, which 8192 points leave room for on 9.0. Of f64 it is twice as much, more than the 128 of two
+/// blocks; with one, the sixteen points of a thread cover one another's latencies.
 template <class T>
-constexpr int overlap_save_blocks_at_once = std::is_same_v<T, float> ? 3 : 2;
+constexpr int overlap_save_blocks_at_once = std::is_same_v<T, float> ? 3 : 1;
 /// Samples that a thread asks for before it waits for the first: 32 bytes of them.
 template <class Sample>
 constexpr int overlap_save_loads = 32 / static_cast<int>(sizeof(Sample));
@@ -296,6 +297,17 @@ constexpr terms_layout terms_layout_for(int row_taps, int col_taps, int terms) {
   l.bytes = l.taps_at + static_cast<std::size_t>(terms * (row_taps + col_taps)) * sizeof(Tap);
   return l;
 }
+
+/// cuda/fft. Samples of a block at most: tables of the filter are made on the host, in wider types.
+constexpr std::int64_t fft_most_samples = std::int64_t{1} << 22;
+/// Samples in one call of cuFFT: 16 MiB of f32 and their bins stay in the caches of large devices, and launches cost
+/// little beside them.
+constexpr std::int64_t fft_at_once = std::int64_t{1} << 22;
+/// What cuFFT is expected to do in one pass over memory.
+constexpr std::int64_t fft_in_a_pass = 8192;
+/// Kernels that move samples of any type across any border: 80 registers of f32, 128 of f64.
+template <class T>
+constexpr int fft_blocks_at_once = std::is_same_v<T, float> ? 3 : 2;
 
 /// Host data: how much of it is copied at once, and how many such chunks are on their way in each direction.
 struct staging_limits {

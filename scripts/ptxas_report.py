@@ -28,15 +28,17 @@ TUNING = """
 #include "cuda/tuning.hpp"
 #include <cstdio>
 using namespace convgpu::cuda;
-template <class Sum>
-void say() {
-  std::printf(", \\"%d\\": %d", blocks_at_once<Sum>, registers_at_most<Sum>);
+void say(int blocks) {
+  const int registers = 65536 / (block_threads * blocks) / 8 * 8;
+  std::printf(", \\"%d\\": %d", blocks, registers < 255 ? registers : 255);
 }
 int main() {
   std::printf("{\\"threads\\": %d", block_threads);
-  say<float>();
-  say<double>();
-  say<std::int64_t>();
+  for (const int blocks :
+       {blocks_at_once<float>, blocks_at_once<double>, blocks_at_once<std::int64_t>,
+        overlap_save_blocks_at_once<float>, overlap_save_blocks_at_once<double>,
+        fft_blocks_at_once<float>, fft_blocks_at_once<double>})
+    say(blocks);
   std::puts("}");
 }
 """

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "cuda/transform.hpp"
 #include "cuda/tuning.hpp"
 
 namespace convgpu::test {
@@ -164,6 +165,36 @@ accesses of_separable_terms() {
   return all;
 }
 
+/// Of every size of transform: loads of neighbours, each stage there and back, stores of outputs, which begin anywhere.
+template <class T>
+accesses of_overlap_save() {
+  constexpr int bytes = sizeof(T);
+  accesses all;
+  for (const int from : {0, 32, 4096})
+    all.push_back({"loads", bytes, [=](int thread) { return cuda::place<T>(from + thread % 32); }});
+  all.push_back({"stores", bytes, [](int thread) { return cuda::place<T>(5 + thread % 32); }, 2});
+  constexpr cuda::overlap_save_sizes s;
+  const auto add = [&](cuda::transform_size size) {
+    const cuda::transform t = cuda::transform_of(size);
+    for (int i = 0; i < t.count; ++i)
+      for (int q = 0; q < 1 << t.stages[i].radix_bits; ++q)
+        all.push_back(
+            {"stage " + std::to_string(i) + " of " + std::to_string(size.rows) + " x " +
+                 std::to_string(size.cols),
+             bytes, [stage = t.stages[i], q, points = t.points](int thread) {
+               const int b = thread % (points >> stage.radix_bits);
+               return cuda::place<T>(
+                          cuda::butterfly_at<T>(b, stage.radix_bits, stage.part_bits).first) +
+                      cuda::place<T>(q << stage.part_bits);
+             }});
+  };
+  for (int points = s.fewest; points <= s.most; points *= 2) {
+    add({1, points});
+    for (int cols = s.narrowest; cols <= s.widest; cols *= 2) add({points / cols, cols});
+  }
+  return all;
+}
+
 struct kernel_accesses {
   std::string kernel;
   accesses all;
@@ -200,6 +231,8 @@ std::vector<kernel_accesses> all_kernels() {
               []<class Sample, class Sum>() { return of_separable<Sample, Sum>(); });
   add_kernels(all, "separable_terms",
               []<class Sample, class Sum>() { return of_separable_terms<Sample, Sum>(); });
+  all.push_back({"overlap_save_f32", of_overlap_save<float>()});
+  all.push_back({"overlap_save_f64", of_overlap_save<double>()});
   return all;
 }
 

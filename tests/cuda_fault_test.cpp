@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cuda_on_host.hpp>
 #include <functional>
 #include <memory>
@@ -37,6 +38,17 @@ struct subject {
 };
 
 const floats box(9, 1.0F);
+/// Those that transform refuse so few taps unless they are allowed an error, and are off by a little.
+bool transforms(const std::string& algorithm) {
+  return algorithm.find("overlap_save") != std::string::npos ||
+         algorithm.find("fft") != std::string::npos;
+}
+options asked(const std::string& algorithm) {
+  options how{.device = device::cuda(here), .algorithm = algorithm};
+  if (transforms(algorithm)) how.tolerance = 1e-4;
+  return how;
+}
+constexpr float off = 0.01F;
 const problem blur{.in = size, .filter = {3, 3}, .mode = mode::same, .border = border::wrap()};
 
 /// A plan with each algorithm there is; chunks of host data with each below the plans; and workspace that
@@ -47,13 +59,15 @@ std::vector<subject> subjects() {
     if (b.name == "cuda")
       for (const auto& a : b.algorithms)
         all.push_back({a.name, [name = a.name]() -> subject::run {
-                         plan made(blur, box, {.device = device::cuda(here), .algorithm = name});
+                         plan made(blur, box, asked(name));
                          return [made](const any_const_view& in, const any_view& out) {
                            made.run(in, out);
                          };
                        }});
   const auto below = [&](const std::string& name, make_kernels make) {
     const auto p = std::make_shared<complete_problem>(blur, view<const float>(box.data(), {3, 3}));
+    p->how = asked({});
+    if (transforms(name)) p->how.tolerance = 1e-4;
     all.push_back({name, [p, make]() -> subject::run {
                      const std::shared_ptr<const detail::runnable> made = cuda::make_runnable(
                          p->request(here), make, {.chunk_bytes = 200, .chunks = 2});
@@ -142,7 +156,10 @@ class cuda_fault : public testing::Test {
 
   static void expect_right_words(const std::string& thrown, const std::string& call,
                                  cudaError_t error) {
-    if (error == cudaErrorMemoryAllocation && call.starts_with("cudaMalloc")) {
+    const bool of_cufft = call.starts_with("cufft");
+    if (error == cudaErrorMemoryAllocation &&
+        (call.starts_with("cudaMalloc") || call == "cufftCreate" ||
+         call == "cufftMakePlanMany64")) {
       EXPECT_EQ(thrown, "bad_alloc") << call;
       return;
     }
@@ -158,15 +175,17 @@ class cuda_fault : public testing::Test {
                                             "cudaSetDevice",
                                             "cudaThreadExchangeStreamCaptureMode",
                                             "cudaGetDriverEntryPointByVersion",
-                                            "cuPointerGetAttributes"};
+                                            "cuPointerGetAttributes",
+                                            "cufftDestroy"};
       EXPECT_NE(std::find(std::begin(quiet), std::end(quiet), call), std::end(quiet))
           << call << " failed and nobody was told";
       return;
     }
     // "cuda_error: cudaMalloc: cudaErrorUnknown, unknown error (memory.hpp:90)"
-    EXPECT_TRUE(thrown.starts_with("cuda_error: " + call + ": " + cudaGetErrorName(error) + ", " +
-                                   cudaGetErrorString(error) + " ("))
-        << thrown;
+    const std::string words =
+        of_cufft ? "cuFFT's error " + std::string(error == cudaErrorMemoryAllocation ? "2" : "6")
+                 : std::string(cudaGetErrorName(error)) + ", " + cudaGetErrorString(error);
+    EXPECT_TRUE(thrown.starts_with("cuda_error: " + call + ": " + words + " (")) << thrown;
     const std::size_t colon = thrown.rfind(':');
     const std::string file = thrown.substr(0, colon);
     EXPECT_TRUE(file.ends_with(".cpp") || file.ends_with(".hpp") || file.ends_with(".cu"))
@@ -182,7 +201,7 @@ class cuda_fault : public testing::Test {
 /// What is there of an output after an error.
 void expect_output(const floats& y, const floats& expected, int amount, const std::string& which) {
   for (std::size_t i = 0; i < count; ++i) {
-    const bool right = y[i] == expected[i];
+    const bool right = std::abs(y[i] - expected[i]) < off;
     const bool old = y[i] == untouched;
     ASSERT_TRUE(amount == 2   ? right
                 : amount == 0 ? old
@@ -254,20 +273,24 @@ struct on_device {
   float* y = nullptr;
 };
 
-constexpr cudaError_t errors[] = {cudaErrorMemoryAllocation, cudaErrorLaunchFailure,
-                                  cudaErrorInvalidValue, cudaErrorUnknown};
+/// Of those that transform and make many calls, which take their time, only such that are answered differently.
+std::vector<cudaError_t> errors_for(const subject& s) {
+  if (transforms(s.name)) return {cudaErrorMemoryAllocation, cudaErrorUnknown};
+  return {cudaErrorMemoryAllocation, cudaErrorLaunchFailure, cudaErrorInvalidValue,
+          cudaErrorUnknown};
+}
 
 TEST_F(cuda_fault, of_any_call_with_host_data) {
   for (const subject& s : subjects())
-    for (const cudaError_t error : errors) hold<on_host>(s, error);
+    for (const cudaError_t error : errors_for(s)) hold<on_host>(s, error);
 }
 TEST_F(cuda_fault, of_any_call_with_page_locked_data) {
   for (const subject& s : subjects())
-    for (const cudaError_t error : errors) hold<pinned>(s, error);
+    for (const cudaError_t error : errors_for(s)) hold<pinned>(s, error);
 }
 TEST_F(cuda_fault, of_any_call_with_device_data) {
   for (const subject& s : subjects())
-    for (const cudaError_t error : errors) hold<on_device>(s, error);
+    for (const cudaError_t error : errors_for(s)) hold<on_device>(s, error);
 }
 
 // Nothing that was begun may go on in memory that is given back, the caller's included. Freeing does not wait

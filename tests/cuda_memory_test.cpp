@@ -107,7 +107,7 @@ TEST_F(cuda_memory, may_be_in_any_steps) {
     y.set(floats(3 * count + 7, -7.0F));
     made.run(device_view<const float>(x.data() + 2 * count, size, {.row = -2, .col = -40}),
              device_view<float>(y.data() + 3, size, {.row = 90, .col = 3}));
-    const floats found = y.values();
+    const floats found = whole(y.values());
     const floats expected = blurred(source, 2);
     for (std::size_t i = 0; i < found.size(); ++i) {
       const bool element = i >= 3 && (i - 3) % 3 == 0 && (i - 3) / 3 < count;
@@ -156,10 +156,16 @@ void expect_sums_of_ones(extent of, extent taps) {
   works(cudaMemset(x.data(), 1, n));
   for (const std::string& name : cuda_algorithm_names()) {
     works(cudaMemset(y.data(), 0, n));
-    const plan made({.in = of, .filter = taps, .mode = mode::same}, std::vector<std::uint8_t>(3, 1),
-                    {.device = device::cuda(0), .algorithm = name});
-    made.run(device_view<const std::uint8_t>(x.data(), of),
-             device_view<std::uint8_t>(y.data(), of));
+    std::optional<plan> made;
+    try {
+      made.emplace(problem{.in = of, .filter = taps, .mode = mode::same},
+                   std::vector<std::uint8_t>(3, 1),
+                   options{.device = device::cuda(0), .algorithm = name});
+    } catch (const unsupported&) {
+      continue;  // no integers
+    }
+    made->run(device_view<const std::uint8_t>(x.data(), of),
+              device_view<std::uint8_t>(y.data(), of));
     const auto at = [&](std::size_t i) {
       std::uint8_t value = 0;
       works(cudaMemcpy(&value, y.data() + i, 1, cudaMemcpyDeviceToHost));

@@ -23,10 +23,14 @@ struct cuda_algorithm {
   std::string name;
   std::string (*refusal)(const detail::request&);
   make_kernels make;
+
+  [[nodiscard]] bool transforms() const { return name == "overlap_save" || name == "fft"; }
 };
 [[nodiscard]] inline std::vector<cuda_algorithm> cuda_algorithms() {
   return {{"separable", cuda::refuse_separable, cuda::separable_kernels},
           {"direct", cuda::refuse_direct, cuda::direct_kernels},
+          {"overlap_save", cuda::refuse_overlap_save, cuda::overlap_save_kernels},
+          {"fft", cuda::refuse_fft, cuda::fft_kernels},
           {"plain", [](const detail::request&) { return std::string(); }, cuda::plain_kernels}};
 }
 

@@ -9,7 +9,9 @@
 #include <cuda_on_host.hpp>
 #include <stdexcept>
 
+#include "cuda/overlap_save.hpp"
 #include "cuda/tuning.hpp"
+#include "cuda_plan.hpp"
 
 namespace convgpu::test {
 namespace {
@@ -95,6 +97,30 @@ std::uint64_t read_by_separable_terms(const traffic_case& c) {
          static_cast<std::uint64_t>(strips * c.rank * (p.filter.rows + p.filter.cols) * sample);
 }
 
+/// The same choice as the plan's: blocks, with the filter's reach on top of them.
+cuda::overlap_save_blocks blocks_of(const traffic_case& c) {
+  const std::vector<float> taps(static_cast<std::size_t>(c.problem.filter.count()), 1.0F);
+  const complete_problem p(c.problem, view<const float>(taps.data(), c.problem.filter));
+  return cuda::overlap_save_blocks_for(p.request()).value();
+}
+/// Each sample once for each block that sees it; and with each block the spectrum and the roots: those of the last
+/// stage are different for all butterflies, those before for nodes.
+std::uint64_t read_by_overlap_save(const traffic_case& c) {
+  const cuda::overlap_save_blocks blocks = blocks_of(c);
+  const problem& p = c.problem;
+  const detail::axis row = along_rows(p);
+  const detail::axis col = along_cols(p);
+  const std::int64_t samples =
+      read_along(row, blocks.rows, row.taps) * read_along(col, blocks.cols, col.taps) * p.planes;
+  const cuda::transform t = cuda::transform_of(blocks.points);
+  std::int64_t numbers = t.points;  // of the spectrum
+  for (int i = 0; i < t.count; ++i) {
+    const std::int64_t radix = 1 << t.stages[i].radix_bits;
+    numbers += 2 * (radix - 1) * (t.points / radix);  // there and back
+  }
+  return static_cast<std::uint64_t>((samples + blocks.count * numbers * 2) * sample);
+}
+
 /// A tap and a sample for every product.
 std::uint64_t read_by_plain(const traffic_case& c) {
   const problem& p = c.problem;
@@ -153,12 +179,20 @@ std::vector<traffic_case> traffic_cases() {
       // Whatever the number of terms.
       {"cuda/separable", with_outputs(large, {15, 15}), 1.2, read_by_separable_terms, 4, 1, 2},
       {"cuda/separable", with_outputs(large, {29, 29}), 1.4, read_by_separable_terms, 4, 1, 2},
+      // Counted for each thread: most of it are roots, the same ones for a warp, or those that caches keep, and a third
+      // of the rest is the spectrum.
+      {"cuda/overlap_save", with_outputs(signal, {1, 256}), 9, read_by_overlap_save, 2},
+      {"cuda/overlap_save", with_outputs(signal, {1, 4096}), 16, read_by_overlap_save, 2},
+      {"cuda/overlap_save", with_outputs(large, {15, 15}), 16, read_by_overlap_save, 2},
+      {"cuda/overlap_save", with_outputs(large, {31, 31}), 23, read_by_overlap_save, 2},
       // Every product reads its sample: what the tiles are for.
       {"cuda/plain", with_outputs({256, 256}, {7, 7}), 98, read_by_plain, 4},
   };
 }
 
-int registers_of(const traffic_case&) {
+int registers_of(const traffic_case& c) {
+  if (c.algorithm == "cuda/overlap_save")
+    return 65536 / (cuda::block_threads * cuda::overlap_save_blocks_at_once<float>) / 8 * 8;
   return cuda::registers_at_most<float>;
 }
 

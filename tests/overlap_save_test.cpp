@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// cpu/overlap_save: where blocks begin and end, data of any size, samples that are not finite, the error that plans
+// Algorithms that transform blocks: where those begin and end, data of any size, samples that are not finite, the error that plans
 // promise, and what is refused.
 
 #include <gtest/gtest.h>
@@ -23,10 +23,19 @@
 namespace convgpu::test {
 namespace {
 
-const std::string name = "cpu/overlap_save";
+enum class which : std::uint8_t { cpu, cuda, cuda_fft };
+std::string name_of(which w) {
+  return w == which::cpu ? "cpu/overlap_save" : w == which::cuda ? "cuda/overlap_save" : "cuda/fft";
+}
+/// Whether this program has it.
+bool is_there(which w) {
+  const std::vector<algorithm> all = available_algorithms();
+  return std::any_of(all.begin(), all.end(),
+                     [w](const algorithm& a) { return a.name == name_of(w); });
+}
 
-options asked(double tolerance) {
-  return {.algorithm = name, .tolerance = tolerance};
+options asked(which w, double tolerance) {
+  return {.algorithm = name_of(w), .tolerance = tolerance};
 }
 template <class T>
 constexpr double loose = std::is_same_v<T, float> ? 1e-4 : 1e-12;
@@ -78,25 +87,50 @@ double told(const plan& p, const std::string& words) {
   return at == std::string::npos ? -1 : std::stod(text.substr(at + words.size()));
 }
 
-template <class T>
-class overlap_save : public testing::Test {};
-using floats = testing::Types<float, double>;
-TYPED_TEST_SUITE(overlap_save, floats);
+/// An algorithm and the type that it computes in.
+template <class T, which W>
+struct of {
+  using type = T;
+  static constexpr which algorithm = W;
+};
+struct words {
+  template <class Of>
+  static std::string GetName(int) {
+    std::string text = name_of(Of::algorithm) + (sizeof(typename Of::type) == 4 ? "_f32" : "_f64");
+    std::replace(text.begin(), text.end(), '/', '_');
+    return text;
+  }
+};
+
+template <class Of>
+class overlap_save : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!is_there(Of::algorithm)) GTEST_SKIP() << "no " << name_of(Of::algorithm);
+  }
+  static options asked(double tolerance) { return test::asked(Of::algorithm, tolerance); }
+  /// Of the CPU many more, which are made in no time.
+  static int some(int cases) { return Of::algorithm == which::cpu ? cases : (cases + 4) / 5; }
+};
+using algorithms = testing::Types<of<float, which::cpu>, of<double, which::cpu>,
+                                  of<float, which::cuda>, of<double, which::cuda>,
+                                  of<float, which::cuda_fft>, of<double, which::cuda_fft>>;
+TYPED_TEST_SUITE(overlap_save, algorithms, words);
 
 // Around multiples of the outputs that a block makes; one output, one block, some.
 TYPED_TEST(overlap_save, joins_blocks_where_they_meet) {
-  using T = TypeParam;
+  using T = typename TypeParam::type;
   for (const std::size_t taps : {1u, 2u, 33u, 100u, 257u, 700u}) {
     const std::vector<T> h = random<T>(taps, 1);
-    const plan any({.in = extent(20'000)}, h, asked(loose<T>));
+    const plan any({.in = extent(20'000)}, h, this->asked(loose<T>));
     const auto step = static_cast<std::size_t>(told(any, "samples for "));
     ASSERT_GT(step, 0u);
     for (const std::size_t blocks : {1u, 2u, 3u, 5u})
       for (const int off : {-1, 0, 1}) {
         const std::size_t outputs = std::max(blocks * step + static_cast<std::size_t>(off), taps);
         const std::vector<T> x = random<T>(outputs - taps + 1, 2);
-        const real error =
-            error_of(convolve(x, h, {}, asked(loose<T>)), summed(x, h), norm1(h) * largest(x));
+        const real error = error_of(convolve(x, h, {}, this->asked(loose<T>)), summed(x, h),
+                                    norm1(h) * largest(x));
         ASSERT_LE(error, loose<T> / 20) << taps << " taps, " << outputs << " outputs";
       }
   }
@@ -104,10 +138,10 @@ TYPED_TEST(overlap_save, joins_blocks_where_they_meet) {
 
 // Never more than the plan says; and what it says is at most what was allowed.
 TYPED_TEST(overlap_save, errs_less_than_it_says) {
-  using T = TypeParam;
+  using T = typename TypeParam::type;
   dice d(5);
   real closest = 0;
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < this->some(300); ++i) {
     const auto taps = static_cast<std::size_t>(d.between(1, 300));
     const auto samples = static_cast<std::size_t>(d.between(1, 3000));
     std::vector<T> x = random<T>(samples, static_cast<unsigned>(i));
@@ -126,7 +160,7 @@ TYPED_TEST(overlap_save, errs_less_than_it_says) {
         break;
       default: break;
     }
-    const plan made({.in = extent(samples)}, h, asked(loose<T>));
+    const plan made({.in = extent(samples)}, h, this->asked(loose<T>));
     const double bound = told(made, "error at most ");
     ASSERT_GT(bound, 0);
     ASSERT_LE(bound, loose<T>);
@@ -142,11 +176,11 @@ TYPED_TEST(overlap_save, errs_less_than_it_says) {
 
 // A block's scale is a power of two of its own: no bit depends on the data's size, to the ends of what a type holds.
 TYPED_TEST(overlap_save, takes_data_of_any_size) {
-  using T = TypeParam;
+  using T = typename TypeParam::type;
   using limits = std::numeric_limits<T>;
   const std::vector<T> x = random<T>(3000, 1);
   const std::vector<T> h = random<T>(100, 2);
-  const std::vector<T> y = convolve(x, h, {}, asked(loose<T>));
+  const std::vector<T> y = convolve(x, h, {}, this->asked(loose<T>));
   const auto scaled = [](std::vector<T> v, int exponent) {
     for (T& each : v) each = std::ldexp(each, exponent);
     return v;
@@ -155,7 +189,7 @@ TYPED_TEST(overlap_save, takes_data_of_any_size) {
   for (const int of_x : {-far, 0, far})
     for (const int of_h : {-far + 20, 0, far - 20})
       if (std::abs(of_x + of_h) <= far) {
-        EXPECT_EQ(convolve(scaled(x, of_x), scaled(h, of_h), {}, asked(loose<T>)),
+        EXPECT_EQ(convolve(scaled(x, of_x), scaled(h, of_h), {}, this->asked(loose<T>)),
                   scaled(y, of_x + of_h))
             << of_x << ", " << of_h;
       }
@@ -168,7 +202,7 @@ TYPED_TEST(overlap_save, takes_data_of_any_size) {
     for (const int of_h : {-(exponent + 30), 0}) {
       if (exponent > 0 && of_h == 0) continue;  // results would overflow
       const std::vector<T> taps = scaled(h, of_h);
-      const std::vector<T> result = convolve(end, taps, {}, asked(loose<T>));
+      const std::vector<T> result = convolve(end, taps, {}, this->asked(loose<T>));
       const real scale = norm1(taps) * largest(end);
       const real smallest = limits::denorm_min();
       const std::vector<real> expected = summed(end, taps);
@@ -182,12 +216,12 @@ TYPED_TEST(overlap_save, takes_data_of_any_size) {
 
 // Blocks of very different size next to one another keep their own accuracy.
 TYPED_TEST(overlap_save, scales_blocks_one_by_one) {
-  using T = TypeParam;
+  using T = typename TypeParam::type;
   const std::vector<T> h = random<T>(64, 2);
   std::vector<T> x = random<T>(100'000, 1);
   const int down = std::is_same_v<T, float> ? -100 : -900;
   for (std::size_t i = 50'000; i < x.size(); ++i) x[i] = std::ldexp(x[i], down);
-  const std::vector<T> y = convolve(x, h, {}, asked(loose<T>));
+  const std::vector<T> y = convolve(x, h, {}, this->asked(loose<T>));
   const std::vector<T> part(x.begin() + 90'000, x.end());
   const std::vector<real> expected = summed(part, h);
   for (std::size_t i = 0; i < 9'000; ++i)
@@ -197,11 +231,11 @@ TYPED_TEST(overlap_save, scales_blocks_one_by_one) {
 
 // The places are those of direct summation, and no other output changes by more than the error.
 TYPED_TEST(overlap_save, keeps_what_is_not_finite_in_its_place) {
-  using T = TypeParam;
+  using T = typename TypeParam::type;
   constexpr T nan = std::numeric_limits<T>::quiet_NaN();
   constexpr T infinity = std::numeric_limits<T>::infinity();
   dice d(9);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < this->some(60); ++i) {
     const bool image = i % 2 == 0;
     const extent in =
         image ? extent(d.between(20, 120), d.between(20, 120)) : extent(d.between(500, 5000));
@@ -230,7 +264,7 @@ TYPED_TEST(overlap_save, keeps_what_is_not_finite_in_its_place) {
       return y;
     };
     const std::vector<T> expected = result({.algorithm = "cpu/direct"});
-    const std::vector<T> y = result(asked(loose<T>));
+    const std::vector<T> y = result(this->asked(loose<T>));
     const auto allowed = static_cast<T>(loose<T> / 10 * static_cast<double>(norm1(h) * largest(x)));
     for (std::size_t j = 0; j < y.size(); ++j) {
       ASSERT_EQ(std::isfinite(y[j]), std::isfinite(expected[j])) << i << ", output " << j;
@@ -241,7 +275,7 @@ TYPED_TEST(overlap_save, keeps_what_is_not_finite_in_its_place) {
 }
 
 TYPED_TEST(overlap_save, makes_the_same_bits_on_any_number_of_threads) {
-  using T = TypeParam;
+  using T = typename TypeParam::type;
   const std::pair<extent, extent> sizes[] = {{extent(200'000), extent(300)},
                                              {extent(400, 500), extent(20, 17)}};
   for (const auto& size : sizes) {
@@ -250,7 +284,7 @@ TYPED_TEST(overlap_save, makes_the_same_bits_on_any_number_of_threads) {
     const std::vector<T> x = random<T>(static_cast<std::size_t>(in.count()), 1);
     const std::vector<T> h = random<T>(static_cast<std::size_t>(taps.count()), 2);
     const auto result = [&](int threads) {
-      options how = asked(loose<T>);
+      options how = this->asked(loose<T>);
       how.max_threads = threads;
       how.executor = [](std::int64_t count, const std::function<void(std::int64_t)>& task) {
         while (count-- > 0) task(count);
@@ -265,8 +299,21 @@ TYPED_TEST(overlap_save, makes_the_same_bits_on_any_number_of_threads) {
   }
 }
 
-TEST(overlap_save_plans, refuse_what_they_would_not_be_exact_enough_for) {
-  const std::vector<float> x(4000, 1.0F);
+/// The same for plans of both.
+class overlap_save_plans : public testing::TestWithParam<which> {
+ protected:
+  void SetUp() override {
+    if (!is_there(GetParam())) GTEST_SKIP() << "no " << name_of(GetParam());
+    if (GetParam() != which::cpu) ones = std::vector<float>(2000, 1.0F);
+  }
+  static options asked(double tolerance) { return test::asked(GetParam(), tolerance); }
+
+  const std::string name = name_of(GetParam());
+  std::vector<float> ones = std::vector<float>(4000, 1.0F);
+};
+
+TEST_P(overlap_save_plans, refuse_what_they_would_not_be_exact_enough_for) {
+  const std::vector<float>& x = ones;
   const auto refused = [&](const std::vector<float>& h, const problem& p, const options& how) {
     try {
       (void)convolve(x, h, p, how);
@@ -289,9 +336,9 @@ TEST(overlap_save_plans, refuse_what_they_would_not_be_exact_enough_for) {
             std::string::npos);
 }
 
-TEST(overlap_save_plans, are_exact_on_integers) {
+TEST_P(overlap_save_plans, are_exact_on_integers) {
   dice d(3);
-  std::vector<std::uint16_t> x(20'000);
+  std::vector<std::uint16_t> x(GetParam() == which::cpu ? 20'000 : 5000);
   std::vector<std::int16_t> h(900);
   for (auto& v : x) v = static_cast<std::uint16_t>(d.between(0, 65535));
   for (auto& v : h) v = static_cast<std::int16_t>(d.between(-32768, 32767));
@@ -299,11 +346,11 @@ TEST(overlap_save_plans, are_exact_on_integers) {
     const auto sums = [&](const char* algorithm) {
       return convolve<std::int64_t>(x, h, {.overflow = policy}, {.algorithm = algorithm});
     };
-    EXPECT_EQ(sums("cpu/overlap_save"), sums("cpu/reference"));
+    EXPECT_EQ(sums(name.c_str()), sums("cpu/reference"));
     const auto narrow = [&](const char* algorithm) {
       return convolve<std::uint16_t>(x, h, {.overflow = policy}, {.algorithm = algorithm});
     };
-    EXPECT_EQ(narrow("cpu/overlap_save"), narrow("cpu/reference"));
+    EXPECT_EQ(narrow(name.c_str()), narrow("cpu/reference"));
   }
   EXPECT_TRUE(plan({.in = extent(x.size()), .types = {.in = dtype::u16}}, h, {.algorithm = name})
                   .describe()
@@ -313,7 +360,8 @@ TEST(overlap_save_plans, are_exact_on_integers) {
 }
 
 // Sums beyond 2^51, of more and more bits, up to those that a 64-bit integer just holds.
-TEST(overlap_save_plans, are_exact_on_integers_of_any_size) {
+TEST(cpu_overlap_save_plans, are_exact_on_integers_of_any_size) {
+  const std::string name = name_of(which::cpu);
   dice d(5);
   constexpr std::int64_t low = std::numeric_limits<std::int32_t>::min();
   constexpr std::int64_t high = std::numeric_limits<std::int32_t>::max();
@@ -354,7 +402,8 @@ TEST(overlap_save_plans, are_exact_on_integers_of_any_size) {
   EXPECT_GE(limbs.size(), 2) << "one way alone was tried";
 }
 
-TEST(overlap_save_plans, add_up_limbs_of_images_on_all_threads) {
+TEST(cpu_overlap_save_plans, add_up_limbs_of_images_on_all_threads) {
+  const std::string name = name_of(which::cpu);
   dice d(6);
   constexpr extent size{120, 150};
   std::vector<std::int32_t> x(static_cast<std::size_t>(size.count()));
@@ -380,7 +429,7 @@ TEST(overlap_save_plans, add_up_limbs_of_images_on_all_threads) {
 }
 
 // A signal in a column is one in a row.
-TEST(overlap_save_plans, take_columns_for_signals) {
+TEST_P(overlap_save_plans, take_columns_for_signals) {
   const std::vector<float> x = random<float>(5000, 1);
   const std::vector<float> h = random<float>(300, 2);
   const std::vector<float> expected = convolve(x, h, {}, {.algorithm = name});
@@ -389,6 +438,13 @@ TEST(overlap_save_plans, take_columns_for_signals) {
   made.run(view<const float>(x.data(), {5000, 1}), view<float>(y.data(), {5299, 1}));
   EXPECT_EQ(y, expected);
 }
+
+INSTANTIATE_TEST_SUITE_P(every, overlap_save_plans, testing::Values(which::cpu, which::cuda),
+                         [](const auto& instance) {
+                           std::string text = name_of(instance.param);
+                           std::replace(text.begin(), text.end(), '/', '_');
+                           return text;
+                         });
 
 }  // namespace
 }  // namespace convgpu::test

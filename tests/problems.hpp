@@ -92,7 +92,9 @@ struct algorithm {
 
   /// Options that force it.
   [[nodiscard]] options forced() const { return {.algorithm = name, .tolerance = tolerance}; }
-  [[nodiscard]] bool transforms() const { return name.ends_with("/overlap_save"); }
+  [[nodiscard]] bool transforms() const {
+    return name.ends_with("/overlap_save") || name.ends_with("/fft");
+  }
   /// For tests that bear an error: with less, those that transform refuse small filters.
   [[nodiscard]] algorithm allowed_errors(dtype in) const {
     return {name, accepts_all,

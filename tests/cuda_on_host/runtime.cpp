@@ -34,6 +34,7 @@ void runtime::restart(const machine& to) {
   events.clear();
   graphs.clear();
   executables.clear();
+  forget_cufft_plans();
   dynamic_shared_limits.clear();
   loaded.clear();
   launches.clear();
@@ -523,6 +524,7 @@ live_objects live() {
           !stream->is_default && !stream->destroyed && stream->thread == std::thread::id();
     count.events = static_cast<int>(r.events.size());
     count.graphs = static_cast<int>(r.graphs.size() + r.executables.size());
+    count.transforms = cuda_on_host::detail::live_cufft_plans();
     return count;
   });
 }

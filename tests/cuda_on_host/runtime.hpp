@@ -203,4 +203,8 @@ class runtime {
 
 runtime& the_runtime();
 
+/// Under its lock.
+int live_cufft_plans();
+void forget_cufft_plans();
+
 }  // namespace cuda_on_host::detail

@@ -50,6 +50,7 @@ PARTS = {
         ("banks", TESTS, "*cuda_banks*"),
         ("far apart", TESTS, "*cuda_far_apart*"),
         ("every kernel", SUBSET, "*/@*"),
+        ("blocks", TESTS, "overlap_save*cuda*:every/overlap_save*cuda*:cuda_transform*:cuda_fft*"),
     ],
     "address": [("address sanitizer", SUBSET, "*/@*")],
     "thread": [("thread sanitizer", SUBSET, "*where_blocks_are_few*/@*")],

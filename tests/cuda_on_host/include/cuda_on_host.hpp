@@ -34,7 +34,8 @@ struct machine {
   int devices = 2;
   int driver_version = CUDART_VERSION;  ///< 0: no driver; a lower one than the default is too old
   cudaDeviceProp device = default_device();  ///< each of them; limits follow from it
-  bool frees_wait = true;    ///< for all work, as real ones do; else its use after that is an error
+  bool frees_wait = true;  ///< for all work, as real ones do; else its use after that is an error
+  bool has_cufft = true;
   bool knows_ranges = true;  ///< the driver has cuPointerGetAttributes
 };
 
@@ -68,7 +69,8 @@ struct live_objects {
   std::size_t bytes = 0;
   int streams = 0;
   int events = 0;
-  int graphs = 0;  ///< executable ones included
+  int graphs = 0;      ///< executable ones included
+  int transforms = 0;  ///< plans of cuFFT
   friend bool operator==(const live_objects&, const live_objects&) = default;
 };
 [[nodiscard]] live_objects live();

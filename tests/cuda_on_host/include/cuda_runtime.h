@@ -202,6 +202,9 @@ void* dynamic_shared();
 void count_load(const void* from, std::size_t bytes);
 void count_store(const void* to, std::size_t bytes);
 
+/// A function of cuFFT by its name; null where there is none.
+void* cufft_function(const char* name);
+
 }  // namespace cuda_on_host
 
 // ---- Errors -------------------------------------------------------------------------------------

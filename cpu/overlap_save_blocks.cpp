@@ -198,7 +198,8 @@ std::string refuse_overlap_save(const detail::request& r) {
     return "its taps reach over " + std::to_string(form.row.reach()) + " x " +
            std::to_string(form.col.reach()) + " samples, too many for a block";
   const bool integers = is_integer(form.types.filter);
-  if (integers && norms_of(r.filter.values).one * largest_sample(form.types.in) >= 0x1p63L)
+  const int bits = std::ilogb(largest_sample(form.types.in));
+  if (integers && r.filter.facts.integer_norm1 >= std::uint64_t{1} << (63 - bits))
     return "its sums may need more than 64 bits";
   if (overlap_save_blocks_for(r)) return {};
   double least = std::numeric_limits<double>::infinity();

@@ -16,6 +16,7 @@
 #include <fstream>
 #include <system_error>
 #include <utility>
+#include <vector>
 #if CONVGPU_HAS_JSON
 #include <nlohmann/json.hpp>
 #endif
@@ -54,8 +55,11 @@ answer read(const std::string& file, const rate_table& table) {
   if (!fs::is_regular_file(file, failed)) return refused("is no file that can be read");
   if (fs::file_size(file, failed) > largest_file || failed) return refused("is too large");
   std::ifstream in(file, std::ios::binary);
-  const nlohmann::json all = nlohmann::json::parse(in, nullptr, false);
-  if (!in && !in.eof()) return refused("cannot be read");
+  std::string content(largest_file, '\0');
+  in.read(content.data(), static_cast<std::streamsize>(content.size()));
+  if (!in.is_open() || in.bad()) return refused("cannot be read");
+  content.resize(static_cast<std::size_t>(in.gcount()));
+  const nlohmann::json all = nlohmann::json::parse(content, nullptr, false);
   if (!all.is_object()) return refused("is broken: it holds no JSON object");
   const auto text = [&](const char* name) {
     const auto found = all.find(name);
@@ -104,6 +108,46 @@ std::string today() {
 [[noreturn]] void cannot_write(const std::string& file, const std::string& why) {
   throw error("calibration: " + file + " cannot be written: " + why);
 }
+
+/// The file that a name stands for, links followed. Devices and pipes are not replaced by one.
+fs::path target_of(const std::string& file) {
+  std::error_code failed;
+  const fs::file_status status = fs::status(file, failed);
+  if (!fs::exists(status)) return file;
+  if (!fs::is_regular_file(status)) cannot_write(file, "it exists, and is no regular file");
+  const fs::path target = fs::canonical(file, failed);
+  if (failed) cannot_write(file, failed.message());
+  return target;
+}
+
+/// The folders of a file, without which it could not be there: removed again unless they are kept.
+class new_folders {
+ public:
+  explicit new_folders(const fs::path& file) {
+    std::error_code failed;
+    for (fs::path folder = file.parent_path(); !folder.empty() && !fs::exists(folder, failed);
+         folder = folder.parent_path())
+      made_.push_back(folder);
+    if (made_.empty()) return;
+    fs::create_directories(made_.front(), failed);
+    if (!failed) return;
+    remove();
+    cannot_write(file.string(), failed.message());
+  }
+  new_folders(const new_folders&) = delete;
+  new_folders& operator=(const new_folders&) = delete;
+  ~new_folders() { remove(); }
+  void keep() noexcept { made_.clear(); }
+
+ private:
+  void remove() noexcept {
+    std::error_code ignored;
+    for (const fs::path& folder : made_) fs::remove(folder, ignored);  // none that is not empty
+    made_.clear();
+  }
+
+  std::vector<fs::path> made_;  // the innermost first
+};
 
 /// A file under a name of its own until all of it is on the disk.
 class unfinished_file {
@@ -197,26 +241,28 @@ void calibrate(const std::string& file) {
     throw invalid_problem(
         "calibration: no file to write; allowed: a name in the environment variable "
         "CONVGPU_CALIBRATION, or a folder in XDG_CACHE_HOME or HOME");
-  const fs::path folder = fs::path(file).parent_path();
-  std::error_code failed;
-  if (!folder.empty()) fs::create_directories(folder, failed);
-  if (failed) cannot_write(file, failed.message());
-  unfinished_file to(file);  // before the time is spent
   const backend& b = cpu_backend();
   if (const std::string reason = b.unavailable(0); !reason.empty())
     throw backend_unavailable("device: cpu cannot be used: " + reason);
+  const std::string machine = b.table.machine();
+  const fs::path target = target_of(file);
+  new_folders folders(target);
+  // Whether it can be written, before the time is spent; who is interrupted then leaves nothing.
+  static_cast<void>(unfinished_file(target.string()));
   const std::vector<double> values = measure_rates(b);
   json_object rates;
   for (std::size_t i = 0; i < values.size(); ++i) rates.add(b.table.names[i], to_text(values[i]));
   json_object all;
   all.add("format", std::to_string(format));
   all.add("convgpu", json_text(version()));
-  all.add("machine", json_text(b.table.machine()));
+  all.add("machine", json_text(machine));
   all.add("date", json_text(today()));
   all.add("unit", json_text("seconds"));
   all.add("rates", rates.text());
+  unfinished_file to(target.string());
   to.write(all.text() + "\n");
   to.finish();
+  folders.keep();
 }
 
 }  // namespace convgpu

@@ -56,6 +56,13 @@ void check_options(const options& how) {
         "options.tolerance: " + to_text(*how.tolerance) +
         "; allowed: 0 or more, as a fraction of the filter's norm times the input's "
         "largest magnitude");
+  // Enumerators can come from casts.
+  if (how.policy != policy::predict && how.policy != policy::measure)
+    throw invalid_problem("options.policy: " + std::to_string(static_cast<int>(how.policy)) +
+                          "; allowed: predict, measure");
+  if (how.data != memory::host && how.data != memory::device)
+    throw invalid_problem("options.data: " + std::to_string(static_cast<int>(how.data)) +
+                          "; allowed: host, device");
   if (how.device.kind() == device_kind::cuda && how.device.index() < 0)
     throw invalid_problem("options.device: cuda:" + std::to_string(how.device.index()) +
                           "; allowed: an index from 0 on");

@@ -2,6 +2,7 @@
 // The file of measured rates: whatever is wrong with it, plans are made, and the reason is told.
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <convgpu/calibration.hpp>
@@ -151,9 +152,31 @@ TEST_F(calibration, goes_where_no_file_can_be_and_says_so) {
   EXPECT_THROW(calibrate(""), invalid_problem);
 }
 
+TEST_F(calibration, replaces_nothing_but_files_and_leaves_no_folders) {
+  const std::string pipe = (folder_ / "pipe").string();
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const std::string too_long = (folder_ / "new" / "folder" / std::string(300, 'x')).string();
+  for (const std::string& name : {pipe, folder_.string(), too_long})
+    EXPECT_THROW(calibrate(name), error) << name;
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  EXPECT_FALSE(fs::exists(folder_ / "new"));
+}
+
+TEST_F(calibration, that_fails_while_it_is_read_is_ignored) {
+  const char* const name = "/proc/self/mem";
+  if (!fs::is_regular_file(name)) GTEST_SKIP() << "no " << name;
+  EXPECT_HAS(rates_of(cpu(), 0, name).ignored, "cannot be read");
+}
+
 TEST_F(calibration, is_measured_and_written_in_whole) {
+  fs::create_directory(folder_ / "new");
   const std::string there = (folder_ / "new" / "folder" / "rates.json").string();
-  convgpu::calibrate(there);
+  const std::string link = (folder_ / "link").string();
+  fs::create_directory(folder_ / "new" / "folder");
+  std::ofstream(there) << "an old one";
+  fs::create_symlink(there, link);
+  convgpu::calibrate(link);
+  EXPECT_TRUE(fs::is_symlink(link));
   const rates_in_use found = rates_of(cpu(), 0, there);
   EXPECT_EQ(found.ignored, "");
   EXPECT_NE(found.values, built_in());

@@ -256,6 +256,8 @@ TEST(errors, of_filters_other_than_the_problem_says) {
 TEST(errors, of_options) {
   const auto with = [](const options& how) { return [=] { plan(sound(), floats(12), how); }; };
   expect_invalid(with({.max_threads = -1}), {"max_threads: -1", "0"});
+  expect_invalid(with({.policy = static_cast<policy>(7)}), {"policy: 7", "predict, measure"});
+  expect_invalid(with({.data = static_cast<memory>(9)}), {"data: 9", "host, device"});
   expect_invalid(with({.tolerance = -0.5}), {"tolerance: -0.5", "0 or more"});
   expect_invalid(with({.tolerance = not_a_number}), {"tolerance: nan", "0 or more"});
   expect_invalid(with({.algorithm = "cpu/magic"}), {"algorithm", "\"cpu/magic\"", "cpu/direct"});

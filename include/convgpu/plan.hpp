@@ -82,6 +82,7 @@ struct options {
   /// Bytes that `workspace_bytes()` may come to at most: with less, fewer threads work at a time, or another
   /// algorithm is taken. Only an algorithm that is forced can fail on it. Data that `policy::measure` tries
   /// algorithms on are no larger, either.
+  /// Transforms may take smaller blocks under it, whose sums round otherwise.
   std::size_t max_workspace = std::numeric_limits<std::size_t>::max();
   /// Where the data of runs will be, for `device::automatic`. Data of the host have to be copied to a device and
   /// back, so that small problems stay on the CPU. One-shot calls look at their arguments instead.

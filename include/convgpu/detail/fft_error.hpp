@@ -120,9 +120,10 @@ struct filter_norms {
     return "rounding its sums to integers might not be exact: their error may reach " +
            short_text(least) + " of the largest, allowed: " + short_text(allowed);
   return "its error may reach " + short_text(least) + ", " +
-         (r.how.tolerance ? "more than options.tolerance"
-                          : "four times that of direct summation " + short_text(allowed) +
-                                "; options.tolerance may allow it");
+         (r.how.tolerance
+              ? "more than options.tolerance"
+              : "more than " + short_text(allowed) +
+                    ", four times that of direct summation; options.tolerance may allow it");
 }
 
 }  // namespace convgpu::detail

@@ -460,7 +460,16 @@ detail::estimate cost_of_separable(const detail::request& r, detail::rates value
       w.outputs() * ((sets == 2 ? 2 * rates.joined : 0) +
                      (first.checks ? rates.checked + first.anew * rates.made_anew
                                    : storing(w, first.sums, t.out == first.sums && sets == 1)));
-  return w.done(first.checks ? direct_error(r) : separable_error(r, terms));
+  estimate e = w.done(first.checks ? direct_error(r) : separable_error(r, terms));
+  // Two passes with no fewer products gain nothing.
+  const rank_one& factors = terms.front();
+  if (factors.column_nonzeros * factors.row_nonzeros <=
+      factors.column_nonzeros + factors.row_nonzeros) {
+    const estimate direct = cost_of_direct(r, values);
+    e.seconds = std::max(e.seconds, 1.01 * direct.seconds);
+    e.shared_seconds = std::max(e.shared_seconds, 1.01 * direct.shared_seconds);
+  }
+  return e;
 }
 
 detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates values) {
@@ -482,6 +491,14 @@ detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates va
       is_integer(form.types.in))
     w.arithmetic += 2 * blocks->products() * samples * (wide ? rates.widened : rates.converted);
   if (complex) w.arithmetic += (samples + w.outputs()) * rates.transform_parted;
+  // Rows that reach over the ends of the input's are copied, and what lies outside is found inside.
+  if (const double outside = outside_of(form.col); outside > 0) {
+    const border_kind kind = form.border.kind();
+    const bool repeats = kind != border_kind::zero && kind != border_kind::constant;
+    const double rows = static_cast<double>(form.planes) * seen(form.row, blocks->rows);
+    w.arithmetic +=
+        2 * blocks->products() * rows * (2 * rates.row + (repeats ? outside * rates.continued : 0));
+  }
   if (is_integer(form.types.out))
     w.arithmetic += blocks->products() * w.outputs() * rates.transform_rounded;
   else if (size_of(form.types.out) != (wide ? 8U : 4U) * (complex ? 2 : 1))

@@ -138,6 +138,7 @@ struct built_in_table {
 
 // Medians of three runs of `convgpu calibrate` on an AMD EPYC (Zen 4: family 25, model 17), 2026-11-21, with
 // CONVGPU_SIMD set to each of these. Of a processor that nobody has measured, its instruction set is all that is known.
+// Rates of rounding and of what transforms load and store are later, and were measured beside other work.
 // What another thread's share is late by is no result of that, but what waking a thread takes.
 constexpr built_in_table built_in[] = {
     {"sse2",

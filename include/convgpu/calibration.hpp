@@ -18,10 +18,11 @@ namespace convgpu {
 [[nodiscard]] CONVGPU_API std::string calibration_file();
 
 /// Measures how fast this machine is, for some seconds on one thread, and writes that to `file`, making its folder:
-/// all of it or, if that fails, nothing. For processes that are started afterwards. Of several threads or processes that
+/// all of it or, if that fails, nothing. A link is followed; a folder, pipe or device is not replaced. For processes that are started afterwards. Of several threads or processes that
 /// do so at once, the last one's file stays; each slows the others down, and measures that.
 /// \throws invalid_problem  `file` is empty
-/// \throws error            it cannot be written
+/// \throws error            it cannot be written, or is there and no regular file
+/// \throws backend_unavailable  CONVGPU_SIMD names no instruction set of this processor
 CONVGPU_API void calibrate(const std::string& file = calibration_file());
 
 }  // namespace convgpu

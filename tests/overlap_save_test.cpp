@@ -357,14 +357,18 @@ TEST_P(overlap_save_plans, are_exact_on_integers) {
                   .exact_on_integers);
   const std::vector<std::int32_t> large(900, std::numeric_limits<std::int32_t>::max());
   EXPECT_THROW((void)convolve(large, large, {}, {.algorithm = name}), unsupported);
-  // Sums of 2^63, by a norm of 2^32 that floats would make a little less of, and of one tap less.
-  const std::vector<std::int32_t> least(8, std::numeric_limits<std::int32_t>::min());
-  std::vector<std::int32_t> most{-1546885061, -2043157636, -704924599};
+}
+
+// Sums of 2^63, by a norm of 2^32 that floats would make a little less of, and of one tap less.
+TEST(cpu_overlap_save_plans, hold_what_64_bits_do) {
+  const options how{.algorithm = name_of(which::cpu)};
+  const std::vector<std::int32_t> x(8, std::numeric_limits<std::int32_t>::min());
+  std::vector<std::int32_t> h{-1546885061, -2043157636, -704924599};
   const problem whole{.mode = mode::valid};
-  EXPECT_THROW((void)convolve<std::int64_t>(least, most, whole, {.algorithm = name}), unsupported);
-  ++most.back();
-  EXPECT_EQ(convolve<std::int64_t>(least, most, whole, {.algorithm = name}),
-            convolve<std::int64_t>(least, most, whole, {.algorithm = "cpu/reference"}));
+  EXPECT_THROW((void)convolve<std::int64_t>(x, h, whole, how), unsupported);
+  ++h.back();
+  EXPECT_EQ(convolve<std::int64_t>(x, h, whole, how),
+            convolve<std::int64_t>(x, h, whole, {.algorithm = "cpu/reference"}));
 }
 
 // Sums beyond 2^51, of more and more bits, up to those that a 64-bit integer just holds.

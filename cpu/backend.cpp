@@ -8,6 +8,7 @@
 #include "parallel.hpp"
 #include "rates.hpp"
 #include "simd.hpp"
+#include "singles.hpp"
 
 namespace convgpu::detail {
 namespace {
@@ -19,20 +20,20 @@ std::string nothing(const request&) {
 constexpr algorithm algorithms[] = {
     {.name = "cpu/overlap_save",
      .summary = "transforms of overlapping blocks, borders resolved where blocks are loaded",
-     .refusal = cpu::refuse_overlap_save,
-     .cost = cpu::cost_of_overlap_save,
-     .make = cpu::make_overlap_save},
+     .refusal = refuse_each<cpu::refuse_overlap_save>,
+     .cost = cost_of_each<cpu::cost_of_overlap_save>,
+     .make = cpu::make_each<cpu::make_overlap_save>},
     {.name = "cpu/separable",
      .summary = "sums down columns, then along rows, of a filter that is a column times a row",
-     .refusal = cpu::refuse_separable,
-     .cost = cpu::cost_of_separable,
-     .make = cpu::make_separable},
+     .refusal = refuse_each<cpu::refuse_separable>,
+     .cost = cost_of_each<cpu::cost_of_separable>,
+     .make = cpu::make_each<cpu::make_separable>},
     {.name = "cpu/direct",
      .summary =
          "direct summation, row by row on all threads, borders resolved where rows are loaded",
-     .refusal = cpu::refuse_direct,
-     .cost = cpu::cost_of_direct,
-     .make = cpu::make_direct},
+     .refusal = refuse_each<cpu::refuse_direct>,
+     .cost = cost_of_each<cpu::cost_of_direct>,
+     .make = cpu::make_each<cpu::make_direct>},
     {.name = "cpu/reference",
      .summary = "the definition, written plainly, summed in wider types",
      .refusal = nothing,

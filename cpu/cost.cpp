@@ -71,14 +71,9 @@ struct work {
   const cpu::rates& rates;
   double arithmetic = 0;  // seconds
 
-  [[nodiscard]] double outputs() const {
-    return static_cast<double>(r.form.row.out) * static_cast<double>(r.form.col.out) *
-           static_cast<double>(r.form.planes);
-  }
+  [[nodiscard]] double outputs() const { return r.form.outputs(); }
   [[nodiscard]] double bytes() const {
-    const double in = static_cast<double>(r.form.row.in) * static_cast<double>(r.form.col.in) *
-                      static_cast<double>(r.form.planes);
-    return in * static_cast<double>(size_of(r.form.types.in)) +
+    return r.form.samples() * static_cast<double>(size_of(r.form.types.in)) +
            outputs() * static_cast<double>(size_of(r.form.types.out));
   }
 

@@ -3,7 +3,7 @@
 //
 //     y[i] = Σ_k h[k] · x̃[start + i·stride − k·dilation]
 //
-// along rows and columns, where x̃ is the input continued by its border. Flip, shift, multiply, sum: the
+// along rows and columns, and over the channels of a group, where x̃ is the input continued by its border. Flip, shift, multiply, sum: the
 // minus sign is the flip, i the shift. This is what every other algorithm is compared with, and the place
 // to read what they all compute. Sums are made in a wider type than the data's: integers in 128 bits, where
 // they are exact, f32 in f64, and f64 in long double.
@@ -58,37 +58,44 @@ class reference final : public detail::runnable {
       if constexpr (can_store<Out, sum_t>) {
         const auto step = out.step();
         for (std::int64_t plane = 0; plane < form_.planes; ++plane)
-          for (std::int64_t i = 0; i < form_.row.out; ++i)
-            for (std::int64_t j = 0; j < form_.col.out; ++j)
-              static_cast<Out*>(out.data())[plane * step.plane + i * step.row + j * step.col] =
-                  element_of<Out>(output(in, plane, i, j), form_.overflow);
+          for (std::int64_t f = 0; f < form_.out_channels(); ++f)
+            for (std::int64_t i = 0; i < form_.row.out; ++i)
+              for (std::int64_t j = 0; j < form_.col.out; ++j)
+                static_cast<Out*>(out.data())[plane * step.plane + f * step.channel + i * step.row +
+                                              j * step.col] =
+                    element_of<Out>(output(in, plane, f, i, j), form_.overflow);
       }
     });
   }
 
  private:
-  /// One output.
-  sum_t output(const any_const_view& in, std::int64_t plane, std::int64_t i, std::int64_t j) const {
+  /// One output, by filter f.
+  sum_t output(const any_const_view& in, std::int64_t plane, std::int64_t f, std::int64_t i,
+               std::int64_t j) const {
     sum_t sum{};
-    for (std::int64_t k = 0; k < form_.row.taps; ++k)
-      for (std::int64_t l = 0; l < form_.col.taps; ++l) {
-        const Tap tap = taps_[static_cast<std::size_t>(k * form_.col.taps + l)];
-        if (tap == Tap{}) continue;  // a zero tap sees nothing: 0 · NaN stays out
-        sum += product<sum_t>(tap, sample(in, plane, form_.row.at(i, k), form_.col.at(j, l)));
-      }
+    const std::int64_t first = f / form_.filters * form_.channels;  // of its group
+    for (std::int64_t c = 0; c < form_.channels; ++c)
+      for (std::int64_t k = 0; k < form_.row.taps; ++k)
+        for (std::int64_t l = 0; l < form_.col.taps; ++l) {
+          const Tap tap = taps_[static_cast<std::size_t>(
+              ((f * form_.channels + c) * form_.row.taps + k) * form_.col.taps + l)];
+          if (tap == Tap{}) continue;  // a zero tap sees nothing: 0 · NaN stays out
+          sum += product<sum_t>(
+              tap, sample(in, plane, first + c, form_.row.at(i, k), form_.col.at(j, l)));
+        }
     return sum;
   }
 
-  /// x̃ at any row and column.
-  sample_t sample(const any_const_view& in, std::int64_t plane, std::int64_t row,
-                  std::int64_t col) const {
+  /// x̃ at any row and column of a channel.
+  sample_t sample(const any_const_view& in, std::int64_t plane, std::int64_t channel,
+                  std::int64_t row, std::int64_t col) const {
     const border_kind border = form_.border.kind();
     const std::int64_t r = detail::border_index(border, row, form_.row.in);
     const std::int64_t c = detail::border_index(border, col, form_.col.in);
     if (r < 0 || c < 0) return border_value<sample_t>(form_.border);
     const strides step = in.step();
-    return number<sample_t>(
-        static_cast<const In*>(in.data())[plane * step.plane + r * step.row + c * step.col]);
+    return number<sample_t>(static_cast<const In*>(
+        in.data())[plane * step.plane + channel * step.channel + r * step.row + c * step.col]);
   }
 
   detail::normal_form form_;

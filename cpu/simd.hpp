@@ -159,6 +159,50 @@ struct fft {
   T (*magnitude)(const T* from, std::int64_t count);
 };
 
+/// A tile of a product of matrices:
+///
+///     sums[i·pitch + j] (+)= Σ over k < depth: taps[k·rows + i] · samples[k·gemm::cols + j]
+template <class T>
+struct gemm_tile {
+  const T* taps;
+  const T* samples;
+  T* sums;  ///< whole vectors of them are written
+  std::ptrdiff_t pitch;
+  std::int64_t depth;
+  int rows;  ///< 2, 4 … gemm::rows
+  int cols;  ///< up to gemm::cols
+  bool first;  ///< sums begin here; otherwise they go on from what is there
+};
+
+/// What a panel of samples is put together from: for each tap l, pieces of rows one after the other
+///
+///     to[l·gemm::cols + at + j] = from[shifts[l] + j],   j < cols
+///
+/// Up to `gemm::beyond` numbers more are read behind a piece, and written behind the last one of all.
+template <class T>
+struct gemm_pieces {
+  struct piece {
+    const T* from;
+    std::int32_t at;
+    std::int32_t cols;
+  };
+  const piece* pieces;
+  std::int64_t count;
+  const std::int64_t* shifts;
+  std::int64_t taps;
+  T* to;
+};
+
+/// Loops for products of matrices in panels.
+template <class T>
+struct gemm {
+  int rows;  ///< of a panel of taps at most: a multiple of 2
+  int cols;  ///< of a panel of samples
+  int beyond;
+  void (*multiply)(const gemm_tile<T>&);
+  void (*pack)(const gemm_pieces<T>&);
+};
+
 /// Integers of 8 and 16 bits.
 using pairs_kernel = kernel<std::int16_t, tap_pair, std::int32_t>;
 
@@ -185,6 +229,10 @@ struct kernels {
   symmetric_loops<std::int32_t> i32_box;
   fft<float> f32_fft;
   fft<double> f64_fft;
+  gemm<float> f32_gemm;
+  gemm<double> f64_gemm;
+  gemm<std::int32_t> i32_gemm;
+  gemm<std::int64_t> i64_gemm;  ///< of samples and taps within 32 bits
 
   /// Samples to 16 bits, those of `u16` less 2^15; and to floats.
   void (*widen_u8)(const std::uint8_t*, std::int16_t*, std::int64_t);

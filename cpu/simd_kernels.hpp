@@ -15,6 +15,7 @@
 #include "simd_conversions.hpp"
 #include "simd_fft.hpp"
 #include "simd_folded.hpp"
+#include "simd_gemm.hpp"
 #include "simd_vectors.hpp"
 
 namespace convgpu::cpu::simd {
@@ -472,6 +473,10 @@ constexpr kernels these(const char* name) {
       .i32_box = box_of<std::int32_t>(),
       .f32_fft = fft_of<float>(),
       .f64_fft = fft_of<double>(),
+      .f32_gemm = gemm_of<alike<float>>(),
+      .f64_gemm = gemm_of<alike<double>>(),
+      .i32_gemm = gemm_of<alike<std::int32_t>>(),
+      .i64_gemm = gemm_of<wide>(),
       .widen_u8 = widen<std::uint8_t, 0>,
       .widen_i8 = widen<std::int8_t, 0>,
       .widen_u16 = widen<std::uint16_t, 32768>,

@@ -34,7 +34,9 @@ void for_each_run(const basic_any_view<Void>& v, std::int64_t first, std::int64_
   using byte = std::conditional_t<std::is_const_v<Void>, const std::byte, std::byte>;
   const auto width = static_cast<std::int64_t>(size_of(v.type()));
   auto [rows, cols] = v.size();
-  auto [row_step, col_step, plane_step] = v.step();
+  std::int64_t row_step = v.step().row;
+  std::int64_t col_step = v.step().col;
+  std::int64_t plane_step = v.step().plane;
   // Axes that continue each other are one: the longer the runs, the better.
   if (cols == 1) cols = std::exchange(rows, 1), col_step = row_step;
   if (row_step == cols * col_step || rows == 1) {

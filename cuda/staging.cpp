@@ -27,10 +27,11 @@ void wait(cudaEvent_t event) {
 }
 
 bool is_dense(const any_const_view& v) {
-  const auto [row, col, plane] = v.step();
+  const strides step = v.step();
   const strides want = dense(v.size());
-  return (col == want.col || v.size().cols == 1) && (row == want.row || v.size().rows == 1) &&
-         (plane == want.plane || v.planes() == 1);
+  return (step.col == want.col || v.size().cols == 1) &&
+         (step.row == want.row || v.size().rows == 1) &&
+         (step.plane == want.plane || v.planes() == 1);
 }
 
 }  // namespace

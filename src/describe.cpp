@@ -49,7 +49,7 @@ std::string particulars(const problem& p) {
     return std::to_string(rows) + "," + std::to_string(cols);
   };
   std::string text(to_string(p.mode));
-  if (p.mode != mode::valid) {
+  if (p.mode != mode::valid || p.padding != padding{}) {
     text += ", border " + std::string(to_string(p.border.kind()));
     if (p.border.kind() == border_kind::constant) {
       text += " " + detail::to_text(p.border.value().real());
@@ -60,7 +60,13 @@ std::string particulars(const problem& p) {
   if (p.origin != offset{}) text += ", origin " + pair(p.origin.rows, p.origin.cols);
   if (p.stride != extent{1, 1}) text += ", stride " + pair(p.stride.rows, p.stride.cols);
   if (p.dilation != extent{1, 1}) text += ", dilation " + pair(p.dilation.rows, p.dilation.cols);
+  if (p.padding != padding{})
+    text += ", padding " + pair(p.padding.top, p.padding.bottom) + "," +
+            pair(p.padding.left, p.padding.right);
   if (p.planes != 1) text += ", " + std::to_string(p.planes) + " planes";
+  if (p.channels != 1 || p.filters != 1)
+    text += ", " + std::to_string(p.channels) + " channels to " + std::to_string(p.filters);
+  if (p.groups != 1) text += " in " + std::to_string(p.groups) + " groups";
   if (is_integer(p.types.out) && p.overflow == overflow::wrap) text += ", overflow wrap";
   if (p.op == operation::correlation && is_complex(p.types.filter) && !p.conjugate)
     text += ", not conjugated";
@@ -151,6 +157,9 @@ std::string plan::explain_json() const {
   what.add("filter", size(p.filter));
   what.add("out", size(output_extent()));
   what.add("planes", std::to_string(p.planes));
+  what.add("channels", std::to_string(p.channels));
+  what.add("filters", std::to_string(p.filters));
+  what.add("groups", std::to_string(p.groups));
   what.add("types", json_list({quoted(to_string(p.types.in)), quoted(to_string(p.types.filter)),
                                quoted(to_string(p.types.out))}));
   what.add("particulars", quoted(particulars(p)));

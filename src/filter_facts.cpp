@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads a filter into the form that backends see, and finds its facts on the way.
 
+#include <algorithm>
 #include <cmath>
 #include <convgpu/error.hpp>
 #include <limits>
@@ -77,20 +78,29 @@ auto read(const problem& p, const any_const_view& filter, extent size, const std
   using tap = decltype(widen(T{}));
   const bool flip = p.op == operation::correlation;
   const auto [rows, cols] = size;
-  const auto* data = static_cast<const T*>(filter.data());
-  std::vector<tap> values(static_cast<std::size_t>(size.count()));
-  for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t c = 0; c < cols; ++c) {
-      tap value = widen(data[r * filter.step().row + c * filter.step().col]);
-      if (!is_finite(value))
-        throw invalid_problem(name + ": the tap in row " + std::to_string(r) + ", column " +
-                              std::to_string(c) + " is NaN or infinite; allowed: finite taps");
-      if constexpr (std::is_same_v<tap, std::complex<double>>)
-        if (flip && p.conjugate) value = std::conj(value);
-      const std::int64_t at = flip ? (rows - 1 - r) * cols + (cols - 1 - c) : r * cols + c;
-      values[static_cast<std::size_t>(at)] = value;
+  const strides step = filter.step();
+  const std::int64_t count = size.count();
+  std::vector<tap> values(static_cast<std::size_t>(filter.planes() * filter.channels() * count));
+  tap* to = values.data();
+  for (std::int64_t f = 0; f < filter.planes(); ++f)
+    for (std::int64_t g = 0; g < filter.channels(); ++g, to += count) {
+      const auto* const data =
+          static_cast<const T*>(filter.data()) + f * step.plane + g * step.channel;
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t c = 0; c < cols; ++c) {
+          tap value = widen(data[r * step.row + c * step.col]);
+          if (!is_finite(value))
+            throw invalid_problem(
+                name + ": the tap in " +
+                (filter.planes() == 1 ? "" : "filter " + std::to_string(f) + ", ") +
+                (filter.channels() == 1 ? "" : "channel " + std::to_string(g) + ", ") + "row " +
+                std::to_string(r) + ", column " + std::to_string(c) +
+                " is NaN or infinite; allowed: finite taps");
+          if constexpr (std::is_same_v<tap, std::complex<double>>)
+            if (flip && p.conjugate) value = std::conj(value);
+          to[flip ? (rows - 1 - r) * cols + (cols - 1 - c) : r * cols + c] = value;
+        }
     }
-  }
   return values;
 }
 
@@ -114,24 +124,46 @@ tap_values read_values(const problem& p, const any_const_view& filter, extent si
   return {};
 }
 
-filter_facts facts_of(const tap_values& values) {
-  filter_facts facts;
+/// The most that any of so many filters has.
+filter_facts facts_of(const tap_values& values, std::int64_t filters = 1) {
+  filter_facts most;
   std::visit(
       [&](const auto& taps) {
-        for (const auto& tap : taps) count(facts, tap);
+        const std::size_t each = taps.size() / static_cast<std::size_t>(filters);
+        for (std::size_t begin = 0; begin < taps.size(); begin += each) {
+          filter_facts facts;
+          for (std::size_t t = begin; t < begin + each; ++t) count(facts, taps[t]);
+          most.nonzeros = std::max(most.nonzeros, facts.nonzeros);
+          most.integer_norm1 = std::max(most.integer_norm1, facts.integer_norm1);
+        }
       },
       values);
-  return facts;
+  return most;
+}
+
+filter_taps one_filter(extent size, tap_values values) {
+  filter_taps taps{.size = size, .values = std::move(values), .facts = {}};
+  taps.facts = facts_of(taps.values);
+  taps.facts.factors = factor(taps.values, taps.size);
+  taps.facts.terms = factor_terms(taps.values, taps.size, taps.facts.factors);
+  return taps;
 }
 
 }  // namespace
 
 filter_taps read_taps(const problem& p, const any_const_view& filter) {
-  filter_taps taps{
-      .size = p.filter, .values = read_values(p, filter, p.filter, "filter"), .facts = {}};
-  taps.facts = facts_of(taps.values);
-  taps.facts.factors = factor(taps.values, taps.size);
-  taps.facts.terms = factor_terms(taps.values, taps.size, taps.facts.factors);
+  tap_values values = read_values(p, filter, p.filter, "filter");
+  if (p.channels == 1 && p.filters == 1) return one_filter(p.filter, std::move(values));
+  filter_taps taps{.size = p.filter, .values = std::move(values), .facts = {}};
+  taps.facts = facts_of(taps.values, p.filters);
+  if (p.channels != p.groups || p.filters > filter_taps::most_singles) return taps;
+  std::visit(
+      [&]<class Tap>(const std::vector<Tap>& all) {
+        const auto each = static_cast<std::ptrdiff_t>(p.filter.count());
+        for (auto from = all.begin(); from != all.end(); from += each)
+          taps.singles.push_back(one_filter(p.filter, std::vector<Tap>(from, from + each)));
+      },
+      taps.values);
   return taps;
 }
 

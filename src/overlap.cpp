@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two views overlap when a bounded linear Diophantine equation has a solution: Σ step_i · n_i = distance
 // with 0 <= n_i < count_i, over the axes of both and the bytes of an element. In general that is
-// NP-hard; with the at most eight terms here, steps that are equal merged into one, the search below
+// NP-hard; with the at most ten terms here, steps that are equal merged into one, the search below
 // ends after a handful of steps for every layout met in practice. One that does not is taken to overlap.
 
 #include "overlap.hpp"
@@ -28,13 +28,13 @@ struct step_and_count {
 };
 
 /// Axes along which there is but one element have whatever step; they come out as 0.
-std::array<step_and_count, 3> axes_of(const any_const_view& v) {
+std::array<step_and_count, 4> axes_of(const any_const_view& v) {
   const auto width = static_cast<std::int64_t>(size_of(v.type()));
   const auto axis = [&](std::int64_t step, std::int64_t count) {
     return step_and_count{count > 1 ? step * width : 0, count};
   };
   return {axis(v.step().row, v.size().rows), axis(v.step().col, v.size().cols),
-          axis(v.step().plane, v.planes())};
+          axis(v.step().plane, v.planes()), axis(v.step().channel, v.channels())};
 }
 
 /// Σ step·n over some terms, to be compared with a target that starts at 0.
@@ -96,8 +96,8 @@ class equation {
     return false;
   }
 
-  std::array<term, 8> terms_{};
-  std::array<remainder, 9> rest_{};
+  std::array<term, 10> terms_{};
+  std::array<remainder, 11> rest_{};
   std::size_t size_ = 0;
   wide target_ = 0;
   int budget_ = 0;
@@ -107,7 +107,7 @@ class equation {
 
 bool overlaps_itself(const any_const_view& v) {
   const auto width = static_cast<std::int64_t>(size_of(v.type()));
-  const std::array<step_and_count, 3> axes = axes_of(v);
+  const std::array<step_and_count, 4> axes = axes_of(v);
   // Two elements that differ, first of all, along axis i: by 1 … count−1 there, by anything behind, and
   // their distance in bytes is less than an element.
   for (std::size_t i = 0; i < axes.size(); ++i) {

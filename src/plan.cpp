@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plans and the one-shot calls.
 
+#include <algorithm>
 #include <convgpu/convgpu.hpp>
 #include <convgpu/detail/backend.hpp>
 #include <convgpu/detail/floating_point.hpp>
@@ -77,11 +78,16 @@ void settle(T& member, bool is_said, const T& from_view, const std::string& name
   member = from_view;
 }
 
-void settle_extent(extent& member, const any_const_view& v, std::int64_t planes,
+void settle_count(std::int64_t& member, std::int64_t from_view, const std::string& name) {
+  settle(member, member != 1, from_view, name, [](auto n) { return std::to_string(n); });
+}
+
+/// `others`: planes and channels that there are of it.
+void settle_extent(extent& member, const any_const_view& v, std::int64_t others,
                    const std::string& name) {
   // A bare range has no shape of its own; `checked` compares its length.
   if (v.shapeless() && said(member) &&
-      saturated_product(member.count(), planes) == v.size().count())
+      saturated_product(member.count(), others) == v.size().count())
     return;
   settle(member, said(member), v.size(), name, [](extent e) { return to_text(e); });
 }
@@ -99,6 +105,15 @@ problem with_filter_type(problem p, dtype type) {
   return p;
 }
 
+/// Channels of filters, those of all filters together; of no use where `normalise` will not let them pass.
+std::int64_t channels_of_filter(const problem& p) {
+  return p.groups > 0 ? p.channels / p.groups : 1;
+}
+std::int64_t taps_per_place(const problem& p) {
+  return saturated_product(std::max<std::int64_t>(p.filters, 0),
+                           std::max<std::int64_t>(channels_of_filter(p), 0));
+}
+
 /// The problem with all that its filter tells.
 problem with_filter(problem p, const any_const_view& filter) {
   // Taken for one row, a forgotten shape would go unnoticed.
@@ -107,7 +122,8 @@ problem with_filter(problem p, const any_const_view& filter) {
         "filter: " + std::to_string(filter.size().count()) +
         " elements without rows and columns, for an image; allowed: a view of them, "
         "or problem::filter said");
-  settle_extent(p.filter, filter, 1, "filter");
+  if (!filter.shapeless()) settle_count(p.filters, filter.planes(), "filters");
+  settle_extent(p.filter, filter, taps_per_place(p), "filter");
   return with_filter_type(p, filter.type());
 }
 
@@ -115,11 +131,10 @@ problem with_filter(problem p, const any_const_view& filter) {
 any_const_view as_row(const any_const_view& factor, const std::string& name) {
   if (factor.shapeless()) return factor;
   const auto [rows, cols] = factor.size();
-  if ((rows != 1 && cols != 1) || factor.planes() != 1)
-    throw invalid_problem(
-        name + ": taps of " + to_text(factor.size()) +
-        (factor.planes() == 1 ? "" : " x " + std::to_string(factor.planes()) + " planes") +
-        "; allowed: one row or one column of them");
+  if ((rows != 1 && cols != 1) || factor.planes() != 1 || factor.channels() != 1)
+    throw invalid_problem(name + ": taps of " +
+                          shape_text(factor.size(), factor.planes(), factor.channels()) +
+                          "; allowed: one row or one column of them");
   const std::int64_t step = cols == 1 ? factor.step().row : factor.step().col;
   return {factor.data(),           factor.type(), extent(factor.size().count()), 1,
           {.row = 0, .col = step}, factor.where()};
@@ -127,6 +142,11 @@ any_const_view as_row(const any_const_view& factor, const std::string& name) {
 
 /// The problem with all that the factors of its filter tell.
 problem with_factors(problem p, const any_const_view& column, const any_const_view& row) {
+  if (p.channels != 1 || p.filters != 1)
+    throw invalid_problem(
+        "column, row: for " + std::to_string(p.channels) + " channels and " +
+        std::to_string(p.filters) +
+        " filters; allowed: one of each, for a filter given as a column and a row");
   if (row.type() != column.type())
     throw invalid_problem("row: elements of " + std::string(to_string(row.type())) +
                           "; allowed: those of the column, " +
@@ -146,7 +166,8 @@ class plan_state {
         how_(how),
         form_(normalise(problem_)),
         taps_(read_taps(problem_, checked(filter, {"filter", problem_.types.filter, problem_.filter,
-                                                   1, memory::host}))),
+                                                   problem_.filters, channels_of_filter(problem_),
+                                                   layout::channels_first, memory::host}))),
         choice_(choose(form_, taps_, how_)) {}
   plan_state(const problem& p, const any_const_view& column, const any_const_view& row,
              const options& how)
@@ -168,9 +189,10 @@ class plan_state {
     // A plan on a device takes host memory, too, and copies; but not one of each.
     const bool on_device = choice_.where == device_kind::cuda && in.where() == memory::device;
     const memory where = on_device ? memory::device : memory::host;
-    const any_const_view source = checked(in, {"in", in_type, problem_.in, problem_.planes, where});
-    const any_view target =
-        checked_output(out, {"out", out_type, output_extent(), problem_.planes, where});
+    const any_const_view source = checked(in, {"in", in_type, problem_.in, problem_.planes,
+                                               problem_.channels, problem_.layout, where});
+    const any_view target = checked_output(out, {"out", out_type, output_extent(), problem_.planes,
+                                                 problem_.filters, problem_.layout, where});
     if (overlap(source, target))
       throw invalid_problem("out: shares memory with in; allowed: memory of its own");
     if (choice_.where == device_kind::cpu && on != stream{})
@@ -199,8 +221,8 @@ class plan_state {
  private:
   [[nodiscard]] any_const_view factor(const char* name, const any_const_view& taps,
                                       std::int64_t count) const {
-    return checked(as_row(taps, name),
-                   {name, problem_.types.filter, extent(count), 1, memory::host});
+    return checked(as_row(taps, name), {name, problem_.types.filter, extent(count), 1, 1,
+                                        layout::channels_first, memory::host});
   }
 
   problem problem_;
@@ -224,10 +246,11 @@ problem with_data(problem p, operation op, const any_const_view& in, std::int64_
         "in: " + std::to_string(in.size().count()) +
         " elements without rows and columns, for a filter of several rows; allowed: a "
         "view of them, or problem::in said");
-  if (!in.shapeless())
-    settle(p.planes, p.planes != 1, in.planes(), "planes",
-           [](auto n) { return std::to_string(n); });
-  settle_extent(p.in, in, p.planes, "in");
+  if (!in.shapeless()) {
+    settle_count(p.planes, in.planes(), "planes");
+    settle_count(p.channels, in.channels(), "channels");
+  }
+  settle_extent(p.in, in, saturated_product(p.planes, p.channels), "in");
   settle_type(p.types.in, in.type(), "types.in");
   settle_type(p.types.out, out, "types.out");
   return p;

@@ -3,6 +3,7 @@
 
 #include "problem.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <convgpu/error.hpp>
@@ -25,6 +26,8 @@ constexpr detail::named<border_kind> border_names[] = {
     {"zero", border_kind::zero},           {"constant", border_kind::constant},
     {"replicate", border_kind::replicate}, {"symmetric", border_kind::symmetric},
     {"mirror", border_kind::mirror},       {"wrap", border_kind::wrap}};
+constexpr detail::named<layout> layout_names[] = {{"channels_first", layout::channels_first},
+                                                  {"channels_last", layout::channels_last}};
 
 }  // namespace
 
@@ -39,6 +42,10 @@ std::string_view to_string(overflow policy) noexcept {
 }
 std::string_view to_string(border_kind kind) noexcept {
   return detail::name_of(border_names, kind);
+}
+
+std::string_view to_string(layout order) noexcept {
+  return detail::name_of(layout_names, order);
 }
 
 mode parse_mode(std::string_view name) {
@@ -56,6 +63,12 @@ border_kind parse_border(std::string_view name) {
         "(dcb|abcd|cba, "
         "the edge once) or symmetric (cba|abcd|dcb, the edge twice)");
   return detail::value_of(border_names, name, "border");
+}
+
+layout parse_layout(std::string_view name) {
+  if (name == "nchw") return layout::channels_first;
+  if (name == "nhwc") return layout::channels_last;
+  return detail::value_of(layout_names, name, "layout");
 }
 
 namespace detail {
@@ -104,40 +117,70 @@ bool add(std::int64_t& a, std::int64_t b) noexcept {
 /// Everything after this can add and multiply freely.
 void check_addressable(const problem& p) {
   const auto check_axis = [](const char* part, std::int64_t in, std::int64_t taps,
-                             std::int64_t dilation) {
+                             std::int64_t dilation, std::int64_t before, std::int64_t after) {
     std::int64_t total = taps - 1;
     // Twice over, so that starts, origins and ends of x̃ have room as well.
     if (!multiply(total, dilation) || !add(total, in) || !multiply(total, 4))
       fail(std::string("filter.") + part,
            to_string(taps) + " taps at dilation " + to_string(dilation),
            "a reach that fits in 61 bits together with the input's " + to_string(in));
+    if (!add(total, before) || !add(total, after) || !multiply(total, 4))
+      fail(std::string("padding of ") + part, to_string(before) + " and " + to_string(after),
+           "what fits in 59 bits together with the input's " + to_string(in) +
+               " and the filter's reach");
   };
-  check_axis("rows", p.in.rows, p.filter.rows, p.dilation.rows);
-  check_axis("cols", p.in.cols, p.filter.cols, p.dilation.cols);
+  check_axis("rows", p.in.rows, p.filter.rows, p.dilation.rows, p.padding.top, p.padding.bottom);
+  check_axis("cols", p.in.cols, p.filter.cols, p.dilation.cols, p.padding.left, p.padding.right);
 
-  const auto check_bytes = [](const char* name, extent e, std::int64_t planes, dtype type) {
+  const auto check_bytes = [](const char* name, extent e, std::int64_t planes,
+                              std::int64_t channels, dtype type) {
     std::int64_t bytes = e.rows;
-    if (!multiply(bytes, e.cols) || !multiply(bytes, planes) ||
+    if (!multiply(bytes, e.cols) || !multiply(bytes, planes) || !multiply(bytes, channels) ||
         !multiply(bytes, static_cast<std::int64_t>(size_of(type))))
-      fail(name,
-           to_text(e) + " x " + to_string(planes) + " planes of " +
-               std::string(convgpu::to_string(type)),
+      fail(name, shape_text(e, planes, channels) + " of " + std::string(convgpu::to_string(type)),
            "at most 2^63 - 1 bytes in all");
   };
-  check_bytes("in", p.in, p.planes, p.types.in);
-  check_bytes("filter", p.filter, 1, dtype::cf64);
+  check_bytes("in", p.in, p.planes, p.channels, p.types.in);
+  check_bytes("filter", p.filter, p.filters, p.channels / p.groups, dtype::cf64);
   const axis rows = make_axis(p.in.rows, p.filter.rows, mode::full, 0, 1, p.dilation.rows);
   const axis cols = make_axis(p.in.cols, p.filter.cols, mode::full, 0, 1, p.dilation.cols);
-  check_bytes("out", {rows.out, cols.out}, p.planes, p.types.out);
+  check_bytes("out",
+              {std::max(rows.out, p.in.rows + p.padding.top + p.padding.bottom),
+               std::max(cols.out, p.in.cols + p.padding.left + p.padding.right)},
+              p.planes, p.filters, p.types.out);
+}
+
+void check_channels(const problem& p) {
+  for (const auto& [name, value] :
+       {std::pair("planes", p.planes), std::pair("channels", p.channels),
+        std::pair("filters", p.filters), std::pair("groups", p.groups)})
+    if (value < 1) fail(name, to_string(value), "1 or more");
+  if (p.channels % p.groups != 0 || p.filters % p.groups != 0)
+    fail("groups", to_string(p.groups),
+         "a divisor of both the " + to_string(p.channels) + " channels and the " +
+             to_string(p.filters) + " filters");
+}
+
+void check_padding(const problem& p) {
+  const auto [top, bottom, left, right] = p.padding;
+  for (const auto& [name, value] :
+       {std::pair("padding.top", top), std::pair("padding.bottom", bottom),
+        std::pair("padding.left", left), std::pair("padding.right", right)}) {
+    if (value < 0) fail(name, to_string(value), "0 or more");
+    if (value > 0 && p.mode != mode::valid)
+      fail(name, to_string(value),
+           "0 with mode " + std::string(to_string(p.mode)) + "; only valid has a padding");
+  }
 }
 
 void check_mode(const problem& p, const char* part, std::int64_t in, std::int64_t taps,
-                std::int64_t dilation, std::int64_t origin) {
+                std::int64_t dilation, std::int64_t origin, std::int64_t padding) {
   const std::int64_t reach = (taps - 1) * dilation + 1;
-  if (p.mode == mode::valid && reach > in)
+  if (p.mode == mode::valid && reach > in + padding)
     fail(std::string("filter.") + part,
          to_string(taps) + (dilation == 1 ? "" : " at dilation " + to_string(dilation)),
-         "with mode valid, a reach of at most the input's " + to_string(in));
+         "with mode valid, a reach of at most the input's " + to_string(in) +
+             (padding == 0 ? "" : " and the padding's " + to_string(padding)));
   if (p.mode != mode::same && origin != 0)
     fail(std::string("origin.") + part, to_string(origin),
          "0 with mode " + std::string(to_string(p.mode)) + "; only same has an origin");
@@ -200,6 +243,11 @@ std::string to_text(extent e) {
   return to_string(e.rows) + " x " + to_string(e.cols);
 }
 
+std::string shape_text(extent e, std::int64_t planes, std::int64_t channels) {
+  return to_text(e) + (channels == 1 ? "" : " x " + to_string(channels) + " channels") +
+         (planes == 1 ? "" : " x " + to_string(planes) + " planes");
+}
+
 std::string to_text(double value) {
   char text[32];
   const auto end = std::to_chars(text, text + sizeof text, value).ptr;
@@ -220,20 +268,27 @@ normal_form normalise(const problem& p) {
   check_enumerator(mode_names, p.mode, "mode");
   check_enumerator(border_names, p.border.kind(), "border");
   check_enumerator(overflow_names, p.overflow, "overflow");
-  if (p.planes < 1) fail("planes", to_string(p.planes), "1 or more");
+  check_enumerator(layout_names, p.layout, "layout");
+  check_channels(p);
   check_positive("in", p.in);
   check_positive("filter", p.filter);
   check_positive("stride", p.stride);
   check_positive("dilation", p.dilation);
+  check_padding(p);
   check_addressable(p);
-  check_mode(p, "rows", p.in.rows, p.filter.rows, p.dilation.rows, p.origin.rows);
-  check_mode(p, "cols", p.in.cols, p.filter.cols, p.dilation.cols, p.origin.cols);
+  check_mode(p, "rows", p.in.rows, p.filter.rows, p.dilation.rows, p.origin.rows,
+             p.padding.top + p.padding.bottom);
+  check_mode(p, "cols", p.in.cols, p.filter.cols, p.dilation.cols, p.origin.cols,
+             p.padding.left + p.padding.right);
 
   return {.row = make_axis(p.in.rows, p.filter.rows, p.mode, p.origin.rows, p.stride.rows,
-                           p.dilation.rows),
+                           p.dilation.rows, p.padding.top, p.padding.bottom),
           .col = make_axis(p.in.cols, p.filter.cols, p.mode, p.origin.cols, p.stride.cols,
-                           p.dilation.cols),
+                           p.dilation.cols, p.padding.left, p.padding.right),
           .planes = p.planes,
+          .groups = p.groups,
+          .channels = p.channels / p.groups,
+          .filters = p.filters / p.groups,
           .types = p.types,
           .border = checked_border(p.border, p.types.in),
           .overflow = p.overflow};

@@ -45,23 +45,25 @@ std::int64_t shortened(axis& a, std::int64_t in) {
 
 trial::trial(const normal_form& form)
     : form_(form),
-      in_(elements(form.types.in, form.planes * form.row.in * form.col.in, sample)),
-      out_(static_cast<std::size_t>(form.planes * form.row.out * form.col.out) *
+      in_(elements(form.types.in, form.planes * form.in_channels() * form.row.in * form.col.in,
+                   sample)),
+      out_(static_cast<std::size_t>(form.planes * form.out_channels() * form.row.out *
+                                    form.col.out) *
            size_of(form.types.out)) {}
 
 double trial::bytes(const normal_form& form) noexcept {
-  const auto count = [&](std::int64_t rows, std::int64_t cols) {
-    return static_cast<double>(form.planes) * static_cast<double>(rows) * static_cast<double>(cols);
-  };
-  return count(form.row.in, form.col.in) * static_cast<double>(size_of(form.types.in)) +
-         count(form.row.out, form.col.out) * static_cast<double>(size_of(form.types.out));
+  return form.samples() * static_cast<double>(size_of(form.types.in)) +
+         form.outputs() * static_cast<double>(size_of(form.types.out));
 }
 
 void trial::run(const runnable& a, std::vector<std::byte>& workspace) {
   const extent in{form_.row.in, form_.col.in};
   const extent out{form_.row.out, form_.col.out};
-  a.run(any_const_view(in_.data(), form_.types.in, in, form_.planes, dense(in)),
-        any_view(out_.data(), form_.types.out, out, form_.planes, dense(out)), {}, workspace);
+  a.run(any_const_view(in_.data(), form_.types.in, in, form_.planes, form_.in_channels(),
+                       dense(in, form_.in_channels())),
+        any_view(out_.data(), form_.types.out, out, form_.planes, form_.out_channels(),
+                 dense(out, form_.out_channels())),
+        {}, workspace);
 }
 
 std::optional<normal_form> cut(normal_form form, double bytes) {

@@ -13,12 +13,15 @@
 namespace convgpu::detail {
 namespace {
 
-std::string shape(extent size, std::int64_t planes) {
-  return to_text(size) + (planes == 1 ? "" : " x " + std::to_string(planes) + " planes");
+std::string what_is_expected(const expected_view& e) {
+  return shape_text(e.size, e.planes, e.channels);
 }
 
-std::string what_is_expected(const expected_view& e) {
-  return shape(e.size, e.planes);
+std::string steps_of(const any_const_view& v) {
+  const strides step = v.step();
+  return "steps of " + std::to_string(step.row) + " (row), " + std::to_string(step.col) +
+         " (col), " + std::to_string(step.plane) + " (plane)" +
+         (v.channels() == 1 ? "" : ", " + std::to_string(step.channel) + " (channel)");
 }
 
 const char* name_of(memory where) {
@@ -38,17 +41,21 @@ bool addressable(const any_const_view& v) {
   const std::int64_t limit =
       std::numeric_limits<std::int64_t>::max() / 2 / static_cast<std::int64_t>(size_of(v.type()));
   return reach(v.step().row, v.size().rows) && reach(v.step().col, v.size().cols) &&
-         reach(v.step().plane, v.planes()) && low >= -limit && high <= limit;
+         reach(v.step().plane, v.planes()) && reach(v.step().channel, v.channels()) &&
+         low >= -limit && high <= limit;
 }
 
 template <class Void>
 basic_any_view<Void> with_shape(const basic_any_view<Void>& v, const expected_view& e) {
   if (!v.shapeless()) return v;
-  if (v.size().count() != e.size.count() * e.planes)
+  const std::int64_t count = e.size.count() * e.planes * e.channels;
+  if (v.size().count() != count)
     throw invalid_problem(std::string(e.name) + ": " + std::to_string(v.size().count()) +
-                          " elements; allowed: " + std::to_string(e.size.count() * e.planes) +
-                          ", for " + what_is_expected(e));
-  return {v.data(), v.type(), e.size, e.planes, dense(e.size), v.where()};
+                          " elements; allowed: " + std::to_string(count) + ", for " +
+                          what_is_expected(e));
+  const strides step = e.order == layout::channels_last ? channels_last(e.size, e.channels)
+                                                        : dense(e.size, e.channels);
+  return {v.data(), v.type(), e.size, e.planes, e.channels, step, v.where()};
 }
 
 template <class Void>
@@ -58,8 +65,8 @@ basic_any_view<Void> check(const basic_any_view<Void>& given, const expected_vie
     throw invalid_problem(name + ": elements of " + std::string(to_string(given.type())) +
                           "; allowed: " + std::string(to_string(e.type)));
   const basic_any_view<Void> v = with_shape(given, e);
-  if (v.size() != e.size || v.planes() != e.planes)
-    throw invalid_problem(name + ": " + shape(v.size(), v.planes()) +
+  if (v.size() != e.size || v.planes() != e.planes || v.channels() != e.channels)
+    throw invalid_problem(name + ": " + shape_text(v.size(), v.planes(), v.channels()) +
                           "; allowed: " + what_is_expected(e));
   if (v.data() == nullptr) throw invalid_problem(name + ": a null pointer; allowed: memory");
   if (v.where() != e.where)
@@ -70,9 +77,7 @@ basic_any_view<Void> check(const basic_any_view<Void>& given, const expected_vie
     throw invalid_problem(name + ": address not aligned; allowed: multiples of " +
                           std::to_string(alignment) + " bytes");
   if (!addressable(v))
-    throw invalid_problem(name + ": steps of " + std::to_string(v.step().row) + " (row), " +
-                          std::to_string(v.step().col) + " (col), " +
-                          std::to_string(v.step().plane) + " (plane) leave the address space");
+    throw invalid_problem(name + ": " + steps_of(v) + " leave the address space");
   return v;
 }
 
@@ -86,9 +91,8 @@ any_view checked_output(const any_view& v, const expected_view& expected) {
   const any_view out = check(v, expected);
   if (overlaps_itself(out))
     throw invalid_problem(
-        std::string(expected.name) + ": steps of " + std::to_string(out.step().row) + " (row), " +
-        std::to_string(out.step().col) + " (col), " + std::to_string(out.step().plane) +
-        " (plane) put elements on top of each other; allowed: each in a place of its own");
+        std::string(expected.name) + ": " + steps_of(out) +
+        " put elements on top of each other; allowed: each in a place of its own");
   return out;
 }
 

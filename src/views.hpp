@@ -14,6 +14,8 @@ struct expected_view {
   dtype type;
   extent size;
   std::int64_t planes;
+  std::int64_t channels;
+  layout order;  ///< that it gets where it has no shape
   memory where;
 };
 

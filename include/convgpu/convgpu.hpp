@@ -20,7 +20,7 @@
 
 namespace convgpu {
 
-/// out = in ∗ filter. Extents, planes and types are those of the views; `p` says the rest (mode, border,
+/// out = in ∗ filter. Extents, planes, channels and types are those of the views; `p` says the rest (mode, border,
 /// origin …). The name of the call is the operation: where `p` has it, as from `in_dialect`, make a `plan`.
 /// A bare range is a signal, or has the extent that `p` says.
 /// \throws as `plan` and `plan::run`; `out` is untouched then.
@@ -82,14 +82,16 @@ std::vector<Out> run_once(operation op, const any_const_view& in, const any_cons
                           const problem& p, const options& how) {
   const problem whole = complete(p, op, in, filter, dtype_of<Out>);
   const plan once(whole, filter, how);
-  std::vector<Out> out(static_cast<std::size_t>(once.output_extent().count() * whole.planes));
+  std::vector<Out> out(static_cast<std::size_t>(once.output_extent().count() * whole.planes *
+                                                once.problem().filters));
   once.run(in, out);
   return out;
 }
 
 }  // namespace detail
 
-/// in ∗ filter as a new vector: plane after plane, row after row. The element type is the input's, made
+/// in ∗ filter as a new vector: plane after plane, channel after channel, row after row, or as `problem::layout`
+/// says. The element type is the input's, made
 /// complex by a complex filter; name another one of the table as in `convolve<float>(bytes, taps)`.
 /// \throws as `plan` and `plan::run`.
 template <class Out = void, detail::readable In, detail::readable Filter>

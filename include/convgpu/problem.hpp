@@ -54,7 +54,8 @@ struct extent {
 ///     x  = a b c d      h = p q r             (N = 4, M = 3)
 ///     full   N+M−1 entries: wherever the flipped filter overlaps x at all
 ///     same   N entries, from full's entry (M−1)/2 on (rounded down), moved by `problem::origin`
-///     valid  N−M+1 entries: where the filter lies wholly inside x, so that no border is touched
+///     valid  N−M+1 entries: where the filter lies wholly inside x, so that no border is touched, or inside
+///            x with so much of the border as `problem::padding` says
 enum class mode : std::uint8_t { full, same, valid };
 
 /// Convolution flips the filter, correlation does not.
@@ -76,7 +77,7 @@ enum class border_kind : std::uint8_t {
   wrap,       ///< abc|abc|abc   circular
 };
 
-/// A border and, for `constant`, its value. Applies in `full` and `same`; `valid` never touches it.
+/// A border and, for `constant`, its value. Applies in `full` and `same`; `valid` touches its padding alone.
 /// Every border continues for as far as the filter reaches, also over many times the input's length.
 class border {
  public:
@@ -113,26 +114,60 @@ struct offset {
   friend constexpr bool operator==(const offset&, const offset&) noexcept = default;
 };
 
+/// Samples of x̃, the input continued by the border, on each side of the input.
+struct padding {
+  std::int64_t top = 0;
+  std::int64_t bottom = 0;
+  std::int64_t left = 0;
+  std::int64_t right = 0;
+
+  friend constexpr bool operator==(const padding&, const padding&) noexcept = default;
+};
+
+/// In what order bare ranges have their samples, where there are several channels. Views say it by their steps.
+enum class layout : std::uint8_t {
+  channels_first,  ///< plane, channel, row, column: NCHW
+  channels_last,   ///< plane, row, column, channel: NHWC
+};
+
 /// Everything that defines the answer. An aggregate: name what differs from the defaults.
 ///
 ///     problem{.in = {1080, 1920}, .mode = mode::same, .border = border::mirror()}
 ///     problem{.in = {1, 48000}}                                                          a signal
+///     problem{.in = {56, 56}, .filter = {3, 3}, .planes = 8, .channels = 64, .filters = 128,
+///             .op = operation::correlation, .mode = mode::valid, .padding = {1, 1, 1, 1}}  a layer
 ///
-/// `in`, `filter` and `types` may be left out where views say them: a one-shot call takes all from its
-/// arguments; a plan takes `filter` from its filter, and `types` that are left `deduced` as: filter,
+/// *Planes* share the filters. *Channels* are summed, each convolved with taps of its own:
+///
+///     y[plane][f] = Σ over the channels c of f's group: x[plane][c] ∗ h[f][c]
+///
+/// With `groups`, channels and filters are dealt out in order: filter f sees the channels of group
+/// f / (filters/groups), channels/groups of them. A filter's view has one plane for each filter, and
+/// channels/groups channels. As many groups as channels: each has filters of its own, as in a depthwise layer, or
+/// as signals of which each has another filter.
+///
+/// `in`, `filter`, `filters` and `types` may be left out where views say them: a one-shot call takes all from its
+/// arguments; a plan takes `filter` and `filters` from its filter, and `types` that are left `deduced` as: filter,
 /// the type of the filter given; in, the same as the filter; out, `default_out(in, filter)`. Said twice,
 /// they must agree.
 struct problem {
-  convgpu::extent in{};      ///< of one plane of the input
-  convgpu::extent filter{};  ///< taps
-  std::int64_t planes = 1;   ///< images or signals that share the filter: colours, batch
-  convgpu::types types{};    ///< one of the triples of `is_supported`
+  convgpu::extent in{};       ///< of one plane of the input
+  convgpu::extent filter{};   ///< taps
+  std::int64_t planes = 1;    ///< images or signals that share the filters: colours, batch
+  std::int64_t channels = 1;  ///< of the input
+  std::int64_t filters = 1;   ///< the channels of the output
+  std::int64_t groups = 1;    ///< divides both
+  convgpu::layout layout =
+      convgpu::layout::channels_first;  ///< of bare ranges for input and output
+  convgpu::types types{};               ///< one of the triples of `is_supported`
   operation op = operation::convolution;
   convgpu::mode mode = convgpu::mode::full;
   convgpu::border border{};  ///< default: zero
   /// Moves the window of `same`: added to its start, so that output n is full's entry
   /// n + (E−1)/2 + origin, where E = (M−1)·dilation + 1. Within −(E−1)/2 … E/2; zero in other modes.
   offset origin{};
+  /// How far windows of `valid` may reach beyond the input; none in other modes.
+  convgpu::padding padding{};
   /// Every stride-th entry of the result, from its first on. (Steps in memory are `strides`, of views.)
   convgpu::extent stride{1, 1};
   convgpu::extent dilation{1, 1};  ///< distance of neighbouring taps, in input samples
@@ -155,6 +190,7 @@ CONVGPU_API void validate(const problem& p);
 [[nodiscard]] CONVGPU_API std::string_view to_string(operation op) noexcept;
 [[nodiscard]] CONVGPU_API std::string_view to_string(overflow policy) noexcept;
 [[nodiscard]] CONVGPU_API std::string_view to_string(border_kind kind) noexcept;
+[[nodiscard]] CONVGPU_API std::string_view to_string(layout order) noexcept;
 
 /// The enumerator of that name.
 /// \throws invalid_problem for any other name; the message lists those allowed. A bare "reflect" is
@@ -162,5 +198,7 @@ CONVGPU_API void validate(const problem& p);
 [[nodiscard]] CONVGPU_API mode parse_mode(std::string_view name);
 [[nodiscard]] CONVGPU_API overflow parse_overflow(std::string_view name);
 [[nodiscard]] CONVGPU_API border_kind parse_border(std::string_view name);
+/// "channels_first" or "channels_last", also as nchw and nhwc.
+[[nodiscard]] CONVGPU_API layout parse_layout(std::string_view name);
 
 }  // namespace convgpu

@@ -38,7 +38,8 @@ struct rank_one {
   double norm1 = 1;        ///< Σ|column·row| relative to Σ|h|
 };
 
-/// What the values of a filter allow, found once and read by every algorithm.
+/// What the values of a filter allow, found once and read by every algorithm. Of several filters, that one counts
+/// which has the most, with the taps for all its channels; nothing is said of factors then.
 struct filter_facts {
   std::int64_t nonzeros = 0;
   /// Σ|h| of integer taps, exact; the largest value where it does not fit.
@@ -51,12 +52,16 @@ struct filter_facts {
   std::vector<rank_one> terms{};
 };
 
-/// A filter in the one form that backends see: dense, row-major, already flipped and conjugated where
-/// the operation wants it, each tap in a type that holds it exactly.
+/// Filters in the one form that backends see: dense, row-major, already flipped and conjugated where
+/// the operation wants it, each tap in a type that holds it exactly: filter by filter, channel by channel.
 struct filter_taps {
   extent size;
   tap_values values;
   filter_facts facts;
+  /// Each filter by itself, where they see one channel each and are no more than `most_singles`.
+  std::vector<filter_taps> singles{};
+
+  static constexpr std::int64_t most_singles = 1024;
 };
 
 /// What an algorithm is asked for. `how` is checked; its device and algorithm are dealt with already.

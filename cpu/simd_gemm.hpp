@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of matrices in panels, for cpu/gemm: see simd_kernels.hpp for how this is compiled.
+#pragma once
+
+#include "simd.hpp"
+#include "simd_vectors.hpp"
+
+namespace convgpu::cpu::simd {
+namespace {
+
+/// Rows of sums that stay in registers, two vectors wide: with those, a vector or two of samples and a tap all of 32
+/// registers, or of 16, are in use. Of integers fewer: they are multiplied more slowly than they are loaded.
+template <class T>
+constexpr int most_gemm_rows = !is_float<T> ? 4 : CONVGPU_SIMD_BYTES == 64 ? 12 : 6;
+constexpr int gemm_vectors = 2;
+
+template <class With, int Rows, int Vectors>
+void multiply_tile(const gemm_tile<typename With::sum>& t) {
+  using T = typename With::sum;
+  vector<T> sums[Rows][Vectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < Vectors; ++v)
+      sums[i][v] = t.first ? vector<T>{} : load(t.sums + i * t.pitch + v * lanes<T>);
+  const T* taps = t.taps;
+  const T* samples = t.samples;
+  for (std::int64_t k = 0; k < t.depth; ++k) {
+    vector<T> x[Vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < Vectors; ++v) x[v] = load(samples + v * lanes<T>);
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+      for (int v = 0; v < Vectors; ++v) sums[i][v] = With::add_product(sums[i][v], taps[i], x[v]);
+    taps += Rows;
+    samples += gemm_vectors * lanes<T>;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < Vectors; ++v) store(t.sums + i * t.pitch + v * lanes<T>, sums[i][v]);
+}
+
+template <class With, int Rows>
+void multiply_rows(const gemm_tile<typename With::sum>& t) {
+  if (t.rows != Rows) {
+    if constexpr (Rows > 2) multiply_rows<With, Rows - 2>(t);
+    return;
+  }
+  if (t.cols <= lanes<typename With::sum>) multiply_tile<With, Rows, 1>(t);
+  else multiply_tile<With, Rows, gemm_vectors>(t);
+}
+
+template <class T>
+void pack_panel(const gemm_pieces<T>& p) {
+  T* to = p.to;
+  for (std::int64_t l = 0; l < p.taps; ++l) {
+    for (std::int64_t n = 0; n < p.count; ++n) {
+      const T* const from = p.pieces[n].from + p.shifts[l];
+      T* const there = to + p.pieces[n].at;
+      store(there, load(from));
+      if (p.pieces[n].cols > lanes<T>) store(there + lanes<T>, load(from + lanes<T>));
+    }
+    to += gemm_vectors * lanes<T>;
+  }
+}
+
+template <class With>
+constexpr gemm<typename With::sum> gemm_of() {
+  using T = typename With::sum;
+  return {.rows = most_gemm_rows<T>,
+          .cols = gemm_vectors * lanes<T>,
+          .beyond = lanes<T>,
+          .multiply = multiply_rows<With, most_gemm_rows<T>>,
+          .pack = pack_panel<T>};
+}
+
+}  // namespace
+}  // namespace convgpu::cpu::simd

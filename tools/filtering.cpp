@@ -93,17 +93,22 @@ types choose_types(const array& in, const array& filter, bool adapts, dtype want
                  ": no types to compute in; allowed: numbers of one kind");
 }
 
-/// All planes of the array, `channels` of them summed or made at a time.
-any_const_view view_of(const array& a, std::int64_t channels) {
-  const extent size{a.rows, a.cols};
-  return {a.data.data(),        a.type, size, a.batch * a.planes / channels, channels,
-          dense(size, channels)};
+/// All planes of an array, `channels` of them summed or made at a time.
+any_const_view view_of(const header& h, const buffer& data, std::int64_t channels = 1,
+                       layout order = layout::channels_first) {
+  const extent size{h.rows, h.cols};
+  return {data.data(),
+          h.type,
+          size,
+          h.batch * h.planes / channels,
+          channels,
+          order == layout::channels_last ? channels_last(size, channels) : dense(size, channels)};
 }
 
-any_view view_of(array& a, std::int64_t channels) {
-  const extent size{a.rows, a.cols};
-  return {a.data.data(),        a.type, size, a.batch * a.planes / channels, channels,
-          dense(size, channels)};
+any_view view_of(const header& h, buffer& data, std::int64_t channels = 1,
+                 layout order = layout::channels_first) {
+  const any_const_view v = view_of(h, std::as_const(data), channels, order);
+  return {data.data(), v.type(), v.size(), v.planes(), v.channels(), v.step()};
 }
 
 /// The filter for signals: on an image whose rows are all the same it would come out as this does.
@@ -165,7 +170,8 @@ array coverage(const prepared& p, const options& how) {
   h.rows = output_extent(one).rows;
   h.cols = output_extent(one).cols;
   array result(h);
-  plan(one, view_of(taps, 1), how).run(view_of(*p.alpha, 1), view_of(result, 1));
+  plan(one, view_of(taps, taps.data), how)
+      .run(view_of(*p.alpha, p.alpha->data), view_of(result, result.data));
   const double gain = differences ? norm : sum;
   for (double& v : result.values<double>()) v = gain > 0 ? std::clamp(v / gain, 0.0, 1.0) : 0.0;
   return result;
@@ -216,6 +222,7 @@ void pair_channels(const array& in, const array& taps, std::int64_t groups, prep
   p.problem.channels = in.planes;
   p.problem.filters = taps.dimensions == 4 ? taps.batch : one_filter ? 1 : taps.planes;
   p.problem.groups = groups;
+  p.problem.layout = in.order.value_or(layout::channels_first);
 }
 
 padding padding_of(const wishes& w, const header& in) {
@@ -309,7 +316,7 @@ header result_header(const prepared& p) {
 outcome run(const prepared& p, const options& how, int runs) {
   using clock = std::chrono::steady_clock;
   const problem& the = p.problem;
-  const plan made(the, view_of(p.filter, the.channels / the.groups), how);
+  const plan made(the, view_of(p.filter, p.filter.data, the.channels / the.groups), how);
   header h = result_header(p);
   h.type = the.types.out;
   if (p.alpha) h.planes -= 1;
@@ -317,12 +324,19 @@ outcome run(const prepared& p, const options& how, int runs) {
             .why = made.describe(),
             .explanation = made.explain(),
             .explanation_json = made.explain_json()};
+  // Arrays lie with their channels first here; the library is to have them as the files do.
+  const bool last = the.layout == layout::channels_last;
+  const buffer pixels = last ? interleave(p.in) : buffer();
+  buffer responses = last ? buffer(byte_count(h)) : buffer();
+  const any_const_view in = view_of(p.in, last ? pixels : p.in.data, the.channels, the.layout);
+  const any_view out = view_of(h, last ? responses : o.result.data, the.filters, the.layout);
   std::vector<double> seconds;
   for (int i = 0; i < runs; ++i) {
     const auto start = clock::now();
-    made.run(view_of(p.in, the.channels), view_of(o.result, the.filters));
+    made.run(in, out);
     seconds.push_back(std::chrono::duration<double>(clock::now() - start).count());
   }
+  if (last) o.result = deinterleave(h, {responses.data(), responses.size()});
   std::ranges::sort(seconds);
   o.seconds = seconds[seconds.size() / 2];
   return o;

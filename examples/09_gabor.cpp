@@ -36,6 +36,7 @@ std::vector<complex> gabor(int f) {
       norm += bell(y, x);
     }
   std::vector<complex> filter;
+  filter.reserve(taps.size());
   for (int i = 0; i < side * side; ++i)
     filter.emplace_back((taps[i] - sum * (bell(i / side - radius, i % side - radius) / norm)) /
                         norm);
@@ -87,9 +88,9 @@ bool each_finds_its_own() {
   for (int f = 0; f < filters; ++f) {
     const picture stripes = grating(f);
     const std::vector<float> found = magnitudes(bank, stripes);
-    std::vector<float> centre;
-    for (int g = 0; g < filters; ++g)
-      centre.push_back(found[g * stripes.pixels.size() + 32 * 64 + 32]);
+    std::vector<float> centre(filters);
+    for (std::size_t g = 0; g < filters; ++g)
+      centre[g] = found[g * stripes.pixels.size() + stripes.pixels.size() / 2 + 32];
     const auto strongest = std::max_element(centre.begin(), centre.end());
     right &= strongest - centre.begin() == f && std::abs(*strongest - 0.25f) < 0.02f;
   }

@@ -541,16 +541,19 @@ detail::estimate cost_of_gemm(const detail::request& r, detail::rates values) {
   const double repeats = ceiling(b.height, b.height_at_once);
   const double height = static_cast<double>((b.height + 1) / 2 * 2);
   // Where there are few filters, loads of samples take longer than products.
-  const double as_rows = std::max(height, 4 * ceiling(b.height, rows));
+  const double as_rows = std::max(height, static_cast<double>(rows));
   const double lines =
       groups * repeats * blocks * static_cast<double>(form.channels) *
       static_cast<double>(b.planes) *
       (static_cast<double>((b.rows - 1) * form.row.stride) + static_cast<double>(form.row.reach()));
   const double loaded = loading(
       {r, rates}, {lines, 1, static_cast<double>(b.span_cols), outside_of(form.col)}, element);
+  const bool taken_apart = parts_in == 2 || form.col.stride > 1;
+  const double apart = taken_apart ? lines * static_cast<double>(b.span_cols * parts_in) : 0;
   const double packed = groups * repeats * places * depth * static_cast<double>(bytes) / 64;
   work w{r, rates};
-  w.arithmetic = groups * as_rows * places * depth * product + loaded + packed * rates.packed +
+  w.arithmetic = groups * as_rows * places * depth * product + loaded + apart * rates.apart +
+                 packed * rates.packed +
                  w.outputs() * (rates.stored * parts_out +
                                 storing(w, element, false) * (parts_out == 2 ? 2 : 1));
   return w.done(direct_error(r));

@@ -379,12 +379,23 @@ class gemm final : public runnable {
   /// Parts of complex numbers, and within them samples that a stride apart are neighbours.
   void take_apart(const Element* from, std::int64_t count, T* to) const {
     const auto* const numbers = reinterpret_cast<const T*>(from);
-    for (int part = 0; part < parts_in; ++part)
-      for (std::int64_t phase = 0; phase < phases_; ++phase) {
-        T* const there = to + (part * phases_ + phase) * phase_pitch_;
-        for (std::int64_t n = phase, i = 0; n < count; n += phases_, ++i)
-          there[i] = numbers[n * parts_in + part];
+    const std::int64_t step = phases_ * parts_in;
+    for (std::int64_t first = 0; first < step; ++first) {  // phase by phase, part by part
+      const std::int64_t phase = first / parts_in;
+      const std::int64_t n = count > phase ? (count - 1 - phase) / phases_ + 1 : 0;
+      T* const there = to + (first % parts_in * phases_ + phase) * phase_pitch_;
+      switch (step) {  // for the compiler to make vectors of
+        case 2: take_every<2>(numbers + first, n, there); break;
+        case 3: take_every<3>(numbers + first, n, there); break;
+        case 4: take_every<4>(numbers + first, n, there); break;
+        default:
+          for (std::int64_t i = 0; i < n; ++i) there[i] = numbers[first + i * step];
       }
+    }
+  }
+  template <int Step>
+  static void take_every(const T* from, std::int64_t count, T* __restrict to) {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * Step];
   }
 
   // ---- sums

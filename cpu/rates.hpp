@@ -69,6 +69,7 @@ struct rates {
   double gemm_f64;
   double gemm_i32;
   double gemm_i64;
+  double apart;   ///< a number of a row that strides or parts take apart
   double packed;  ///< a number of a panel, for each vector's worth of 64 bytes
 };
 static_assert(std::is_trivially_copyable_v<rates> && sizeof(rates) % sizeof(double) == 0);

@@ -100,8 +100,8 @@ inline array make_sound(dtype type, std::int64_t channels) {
 inline void expect_same(const array& a, const array& b) {
   EXPECT_EQ(a.type, b.type);
   EXPECT_EQ(a.kind, b.kind);
-  EXPECT_EQ(std::tie(a.dimensions, a.rows, a.cols, a.planes),
-            std::tie(b.dimensions, b.rows, b.cols, b.planes));
+  EXPECT_EQ(std::tie(a.dimensions, a.rows, a.cols, a.planes, a.batch),
+            std::tie(b.dimensions, b.rows, b.cols, b.planes, b.batch));
   EXPECT_EQ(std::tie(a.alpha, a.sample_rate, a.white), std::tie(b.alpha, b.sample_rate, b.white));
   ASSERT_EQ(a.data.size(), b.data.size());
   EXPECT_EQ(std::memcmp(a.data.data(), b.data.data(), a.data.size()), 0);

@@ -21,13 +21,41 @@ TEST_F(formats, npy_round_trip) {
   for (const dtype type : all_types) {
     if (type == dtype::bf16) continue;
     SCOPED_TRACE(to_string(type));
-    for (const header& h : {header{.type = type, .dimensions = 1, .cols = 9},
-                            {.type = type, .rows = 4, .cols = 3},
-                            {.type = type, .rows = 0, .cols = 3}}) {
-      const array a = make(h);
+    for (const header& h :
+         {header{.type = type, .dimensions = 1, .cols = 9},
+          {.type = type, .rows = 4, .cols = 3},
+          {.type = type, .rows = 0, .cols = 3},
+          {.type = type, .dimensions = 3, .rows = 4, .cols = 3, .planes = 5},
+          {.type = type, .dimensions = 3, .rows = 4, .cols = 3},
+          {.type = type, .dimensions = 4, .rows = 4, .cols = 3, .planes = 5, .batch = 2},
+          {.type = type, .dimensions = 4, .rows = 4, .cols = 3}}) {
+      array a = make(h);
       expect_same(round_trip(a, "a.npy"), a);
+      if (h.dimensions < 3) continue;
+      a.order = layout::channels_last;
+      expect_same(with_channels_last(round_trip(a, "a.npy")), a);
     }
   }
+}
+
+TEST_F(formats, npy_has_planes_where_they_are_asked_for) {
+  const auto shape = [&](header h, std::optional<layout> order) {
+    h.order = order;
+    const array a = make(h);
+    EXPECT_EQ(round_trip(a, "a.npy").count(), a.count());
+    return shape_text(a);
+  };
+  const header image = make_image(dtype::u8, 3), sound = make_sound(dtype::i16, 2);
+  const header array_3d{.dimensions = 3, .rows = 4, .cols = 5};
+  const header array_4d{.dimensions = 4, .rows = 4, .cols = 5, .planes = 3, .batch = 2};
+  EXPECT_EQ(shape(image, {}), "5 x 7 x 3");
+  EXPECT_EQ(shape(image, layout::channels_first), "3 x 5 x 7");
+  EXPECT_EQ(shape(sound, {}), "50 x 2");
+  EXPECT_EQ(shape(sound, layout::channels_first), "2 x 50");
+  EXPECT_EQ(shape(array_3d, {}), "1 x 4 x 5");
+  EXPECT_EQ(shape(array_3d, layout::channels_last), "4 x 5 x 1");
+  EXPECT_EQ(shape(array_4d, {}), "2 x 3 x 4 x 5");
+  EXPECT_EQ(shape(array_4d, layout::channels_last), "2 x 4 x 5 x 3");
 }
 
 TEST_F(formats, npy_is_written_as_numpy_does) {
@@ -52,6 +80,9 @@ TEST_F(formats, npy_of_others) {
   EXPECT_EQ(values<std::int16_t>(
                 read_npy(npy("{'descr':'<i2','fortran_order':True,'shape':(6,)}", bytes, 3))),
             (i16s{256, 512, 768, 1024, 1280, 1536}));
+  EXPECT_EQ(values<std::int16_t>(
+                read_npy(npy("{'descr':'>i2','fortran_order':True,'shape':(1, 3, 1, 2)}", bytes))),
+            (i16s{1, 4, 2, 5, 3, 6}));
   EXPECT_EQ(values<std::int64_t>(
                 read_npy(npy("{'descr':'>u4','fortran_order':False,'shape':(1,)}", "\xff\0\0\1"s))),
             (integers{0xff000001}));

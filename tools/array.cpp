@@ -72,27 +72,55 @@ To convert_value(From value) {
   }
 }
 
+/// `count` matrices one after the other.
 template <class T>
-void transpose(const T* from, std::int64_t rows, std::int64_t cols, T* to) {
-  for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t c = 0; c < cols; ++c) to[c * rows + r] = from[r * cols + c];
+void transpose(const T* from, std::int64_t count, std::int64_t rows, std::int64_t cols, T* to) {
+  for (std::int64_t i = 0; i < count; ++i, from += rows * cols, to += rows * cols) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t c = 0; c < cols; ++c) to[c * rows + r] = from[r * cols + c];
+    }
   }
 }
 
 }  // namespace
 
+layout order_of(const header& h) {
+  return h.order.value_or(h.kind == content::numbers ? layout::channels_first
+                                                     : layout::channels_last);
+}
+
+std::vector<std::int64_t> shape_of(const header& h) {
+  const bool has_planes = h.dimensions >= 3 || h.planes > 1;
+  const layout order = order_of(h);
+  std::vector<std::int64_t> shape;
+  if (h.dimensions == 4) shape.push_back(h.batch);
+  if (has_planes && order == layout::channels_first) shape.push_back(h.planes);
+  if (h.dimensions >= 2) shape.push_back(h.rows);
+  shape.push_back(h.cols);
+  if (has_planes && order == layout::channels_last) shape.push_back(h.planes);
+  return shape;
+}
+
+std::string shape_text(const header& h) {
+  std::string text;
+  for (const std::int64_t size : shape_of(h))
+    text += (text.empty() ? "" : " x ") + std::to_string(size);
+  return text;
+}
+
 std::size_t byte_count(const header& h) {
   auto total = static_cast<std::int64_t>(size_of(h.type));
   bool overflow = false;
-  for (const std::int64_t size : {h.planes, h.rows, h.cols}) {
+  for (const std::int64_t size : {h.batch, h.planes, h.rows, h.cols}) {
     // A size of zero does not excuse the others: products of only some of them are taken, too.
     const std::int64_t factor = std::max<std::int64_t>(size, 1);
     overflow = overflow || size < 0 || __builtin_mul_overflow(total, factor, &total);
   }
   if (overflow) {
     throw bad_file("an array of " + std::to_string(h.rows) + " rows, " + std::to_string(h.cols) +
-                   " columns and " + std::to_string(h.planes) +
-                   " planes is not possible; its bytes must fit 63 bits");
+                   " columns and " + std::to_string(h.planes) + " planes" +
+                   (h.batch == 1 ? "" : ", " + std::to_string(h.batch) + " times,") +
+                   " is not possible; its bytes must fit 63 bits");
   }
   return h.count() == 0 ? 0 : static_cast<std::size_t>(total);
 }
@@ -142,7 +170,7 @@ bool fits(const array& from, dtype to) {
 buffer interleave(const array& from) {
   buffer result(byte_count(from));
   visit_type(from.type, [&]<class T>(std::type_identity<T>) {
-    transpose(from.values<T>().data(), from.planes, from.rows * from.cols,
+    transpose(from.values<T>().data(), from.batch, from.planes, from.rows * from.cols,
               reinterpret_cast<T*>(result.data()));
   });
   return result;
@@ -151,10 +179,19 @@ buffer interleave(const array& from) {
 array deinterleave(const header& h, std::span<const std::byte> values) {
   array result(h);
   visit_type(h.type, [&]<class T>(std::type_identity<T>) {
-    transpose(reinterpret_cast<const T*>(values.data()), h.rows * h.cols, h.planes,
+    transpose(reinterpret_cast<const T*>(values.data()), h.batch, h.rows * h.cols, h.planes,
               result.values<T>().data());
   });
   return result;
+}
+
+array with_channels_last(const array& a) {
+  header h = a;
+  h.rows = a.planes;
+  h.cols = a.rows;
+  h.planes = a.cols;
+  h.order = layout::channels_last;
+  return deinterleave(h, {a.data.data(), a.data.size()});
 }
 
 }  // namespace convgpu::tools

@@ -3,13 +3,17 @@
 #pragma once
 
 #include <complex>
+#include <convgpu/problem.hpp>
 #include <convgpu/types.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <type_traits>
+#include <vector>
 
 namespace convgpu::tools {
 
@@ -32,16 +36,31 @@ enum class content : std::uint8_t { numbers, image, sound };
 struct header {
   dtype type = dtype::f64;
   content kind = content::numbers;
-  int dimensions = 2;  ///< 1 or 2; with 1, there is one row
+  /// Axes: 1, columns; 2, rows, too; 3, planes; 4, batch. Pictures and sounds have 2 and 1, whatever their planes.
+  int dimensions = 2;
   std::int64_t rows = 1;
   std::int64_t cols = 0;    ///< columns of an image, samples of a signal
-  std::int64_t planes = 1;  ///< colours of an image, channels of a sound
-  bool alpha = false;       ///< the last plane is alpha: straight, not premultiplied
-  int sample_rate = 0;      ///< of a sound, in Hz; 0: unknown
-  int white = 0;            ///< of an image, where white is not its type's largest value; else 0
+  std::int64_t planes = 1;  ///< colours of an image, channels of a sound or of an array
+  std::int64_t batch = 1;   ///< so many times all planes
+  /// Of the axes in a file, as the user has it; else channels first in arrays, last in pictures and sounds.
+  std::optional<layout> order{};
+  bool alpha = false;   ///< the last plane is alpha: straight, not premultiplied
+  int sample_rate = 0;  ///< of a sound, in Hz; 0: unknown
+  int white = 0;        ///< of an image, where white is not its type's largest value; else 0
 
-  [[nodiscard]] constexpr std::int64_t count() const noexcept { return rows * cols * planes; }
+  [[nodiscard]] constexpr std::int64_t count() const noexcept {
+    return rows * cols * planes * batch;
+  }
 };
+
+/// `order`, or what stands for it.
+[[nodiscard]] layout order_of(const header& h);
+
+/// The axes as a file has them, that of the planes among them where there are several or three dimensions.
+[[nodiscard]] std::vector<std::int64_t> shape_of(const header& h);
+
+/// The same for messages: "3 x 28 x 28".
+[[nodiscard]] std::string shape_text(const header& h);
 
 /// Bytes the array takes.
 /// \throws bad_file when a size is negative or the product overflows.
@@ -63,7 +82,7 @@ class buffer {
   std::size_t size_ = 0;
 };
 
-/// The values lie densely, plane after plane and in each row after row.
+/// The values lie densely, plane after plane and in each row after row, whatever `order` says.
 struct array : header {
   array() = default;
   /// \throws bad_file as `byte_count`. Readers compare the size with that of the file first.
@@ -123,5 +142,8 @@ decltype(auto) visit_type(dtype type, F&& f) {
 
 /// The inverse: `values` has at least the bytes that `h` needs and is aligned for its type.
 [[nodiscard]] array deinterleave(const header& h, std::span<const std::byte> values);
+
+/// What was read of three or four dimensions with its channels first, where they are last.
+[[nodiscard]] array with_channels_last(const array& a);
 
 }  // namespace convgpu::tools

@@ -79,8 +79,8 @@ using bytes = std::span<const std::byte>;
 
 inline constexpr std::string_view image_hint = "use --out-type u8 or write .npy";
 
-/// Says so where a format does not hold the type of `h`, and what else a real array can become;
-/// else empty.
+/// Says so where a format does not hold the type of `h`, and what else a real array can become, or more than
+/// one picture or sound; else empty.
 [[nodiscard]] std::string type_objection(std::string_view format, const header& h,
                                          std::initializer_list<dtype> allowed,
                                          std::string_view hint);

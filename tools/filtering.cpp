@@ -93,14 +93,22 @@ types choose_types(const array& in, const array& filter, bool adapts, dtype want
                  ": no types to compute in; allowed: numbers of one kind");
 }
 
-any_const_view view_of(const array& a) {
-  const extent size{a.rows, a.cols};
-  return {a.data.data(), a.type, size, a.planes, dense(size)};
+/// All planes of an array, `channels` of them summed or made at a time.
+any_const_view view_of(const header& h, const buffer& data, std::int64_t channels = 1,
+                       layout order = layout::channels_first) {
+  const extent size{h.rows, h.cols};
+  return {data.data(),
+          h.type,
+          size,
+          h.batch * h.planes / channels,
+          channels,
+          order == layout::channels_last ? channels_last(size, channels) : dense(size, channels)};
 }
 
-any_view view_of(array& a) {
-  const extent size{a.rows, a.cols};
-  return {a.data.data(), a.type, size, a.planes, dense(size)};
+any_view view_of(const header& h, buffer& data, std::int64_t channels = 1,
+                 layout order = layout::channels_first) {
+  const any_const_view v = view_of(h, std::as_const(data), channels, order);
+  return {data.data(), v.type(), v.size(), v.planes(), v.channels(), v.step()};
 }
 
 /// The filter for signals: on an image whose rows are all the same it would come out as this does.
@@ -162,10 +170,72 @@ array coverage(const prepared& p, const options& how) {
   h.rows = output_extent(one).rows;
   h.cols = output_extent(one).cols;
   array result(h);
-  plan(one, view_of(taps), how).run(view_of(*p.alpha), view_of(result));
+  plan(one, view_of(taps, taps.data), how)
+      .run(view_of(*p.alpha, p.alpha->data), view_of(result, result.data));
   const double gain = differences ? norm : sum;
   for (double& v : result.values<double>()) v = gain > 0 ? std::clamp(v / gain, 0.0, 1.0) : 0.0;
   return result;
+}
+
+/// What the other layout would have made of an array's channels, where that is what is wanted.
+string layout_hint(const header& in, std::int64_t wanted) {
+  if (in.kind != content::numbers || in.dimensions < 3) return {};
+  const bool last = order_of(in) == layout::channels_last;
+  if ((last ? in.rows : in.cols) != wanted) return {};
+  return string(", or --layout ") + (last ? "channels_first" : "channels_last");
+}
+
+/// How the planes of input and filter go together, into `p`: a filter of up to two dimensions filters each plane by
+/// itself, one of more sums channels.
+void pair_channels(const array& in, const array& taps, std::int64_t groups, prepared& p) {
+  p.sums_channels = taps.dimensions > 2 || taps.planes > 1;
+  if (!p.sums_channels) {
+    if (groups != 1)
+      throw bad_file(
+          "--groups: " + std::to_string(groups) + ", for a filter of " + shape_text(taps) +
+          ", which filters each plane by itself; allowed: 1, or a filter of three or four "
+          "dimensions");
+    p.problem.planes = in.batch * in.planes;
+    return;
+  }
+  if (in.alpha)
+    throw bad_file("filter: " + shape_text(taps) +
+                   ", which sums planes, for a picture with alpha; allowed: a filter of two "
+                   "dimensions");
+  const string input = "an input of " + shape_text(in) + " with " + std::to_string(in.planes) +
+                       (in.planes == 1 ? " channel" : " channels");
+  if (groups < 1 || in.planes % groups != 0)
+    throw bad_file("--groups: " + std::to_string(groups) + ", for " + input +
+                   "; allowed: a divisor of the channels" + layout_hint(in, groups));
+
+  // The axis that three dimensions leave out is that of which there can be but one.
+  const std::int64_t wanted = in.planes / groups;
+  const bool one_filter = taps.dimensions < 4 && wanted != 1;
+  const std::int64_t channels = taps.dimensions == 4 ? taps.planes : one_filter ? taps.planes : 1;
+  if (channels != wanted || (one_filter && groups != 1))
+    throw bad_file("filter: " + shape_text(taps) + " with " + std::to_string(channels) +
+                   (channels == 1 ? " channel" : " channels") + ", for " + input +
+                   (groups == 1 ? "" : " in " + std::to_string(groups) + " groups") +
+                   "; allowed: four dimensions, filters x " + std::to_string(wanted) +
+                   " x rows x columns" + (groups == 1 ? layout_hint(in, channels) : ""));
+  p.problem.planes = in.batch;
+  p.problem.channels = in.planes;
+  p.problem.filters = taps.dimensions == 4 ? taps.batch : one_filter ? 1 : taps.planes;
+  p.problem.groups = groups;
+  p.problem.layout = in.order.value_or(layout::channels_first);
+}
+
+padding padding_of(const wishes& w, const header& in) {
+  const std::vector<std::int64_t>& n = w.padding;
+  if (n.empty()) return {};
+  const bool signal = in.dimensions == 1;
+  if (n.size() == 1 && signal) return {0, 0, n[0], n[0]};
+  if (n.size() == 1) return {n[0], n[0], n[0], n[0]};
+  if (n.size() == 2 && signal) return {0, 0, n[0], n[1]};
+  if (n.size() == 2) return {n[0], n[0], n[1], n[1]};
+  if (signal)
+    throw bad_file("--padding: above and below a signal; allowed: one number, or left, right");
+  return {n[0], n[1], n[2], n[3]};
 }
 
 }  // namespace
@@ -173,10 +243,9 @@ array coverage(const prepared& p, const options& how) {
 filter_source read_filter(const string& what) {
   if (std::optional<array> named = named_filter(what)) return {std::move(*named), true, true};
   array taps = read(what);
-  if (taps.planes != 1)
-    throw bad_file(
-        "filter " + what + ": " + std::to_string(taps.planes) +
-        " planes; allowed: one, such as a grey picture or an array of one or two dimensions");
+  if (taps.kind != content::numbers && taps.planes != 1)
+    throw bad_file("filter " + what + ": " + std::to_string(taps.planes) +
+                   " planes; allowed: one, such as a grey picture, or an array");
   const bool typed = what.starts_with('[') || what.ends_with(".txt");
   return {std::move(taps), typed, false};
 }
@@ -188,10 +257,13 @@ prepared prepare(const array& input, const filter_source& filter, const wishes& 
                    " rows for a signal; allowed: one row");
   const dtype own_type = input.type;
   array in = without_i64(input, "input");
+  if (w.order == layout::channels_last && in.dimensions > 2) in = with_channels_last(in);
+  in.order = w.order;
   array taps = to_one_row ? summed_rows(filter.taps) : without_i64(filter.taps, "filter");
   if (is_integer(in.type) && converts_exactly(taps, dtype::i32)) taps = convert(taps, dtype::i32);
 
   prepared p;
+  pair_channels(in, taps, w.groups, p);
   const bool complex_result = is_complex(taps.type) && !is_complex(in.type);
   p.result_type = w.out_type.value_or(
       complex_result ? (in.type == dtype::f32 ? dtype::cf32 : dtype::cf64) : own_type);
@@ -214,15 +286,16 @@ prepared prepare(const array& input, const filter_source& filter, const wishes& 
   p.white = white_of(in);
   if (in.alpha) p.alpha = split_alpha(in);
   p.in = convert(in, t.in);
-  p.problem = {.in = {p.in.rows, p.in.cols},
-               .filter = {p.filter.rows, p.filter.cols},
-               .planes = p.in.planes,
-               .types = t,
-               .op = w.op,
-               .mode = w.mode.value_or(image ? mode::same : mode::full),
-               .border = w.border.value_or(image ? border::mirror() : border::zero()),
-               .origin = w.origin,
-               .overflow = w.overflow};
+  p.problem.in = {p.in.rows, p.in.cols};
+  p.problem.filter = {p.filter.rows, p.filter.cols};
+  p.problem.types = t;
+  p.problem.op = w.op;
+  p.problem.mode = w.mode.value_or(image ? mode::same : mode::full);
+  p.problem.border = w.border.value_or(image ? border::mirror() : border::zero());
+  p.problem.origin = w.origin;
+  p.problem.padding = padding_of(w, input);
+  p.problem.overflow = w.overflow;
+  if (p.alpha) p.problem.planes -= 1;
   return p;
 }
 
@@ -233,25 +306,37 @@ header result_header(const prepared& p) {
   h.rows = size.rows;
   h.cols = size.cols;
   if (p.alpha) h.planes += 1;
+  if (p.sums_channels) h.planes = p.problem.filters;
+  // A matrix or signal of numbers has got an axis for them.
+  if (h.kind == content::numbers && p.sums_channels && h.planes > 1)
+    h.dimensions = std::max(h.dimensions, 3);
   return h;
 }
 
 outcome run(const prepared& p, const options& how, int runs) {
   using clock = std::chrono::steady_clock;
-  const plan made(p.problem, view_of(p.filter), how);
+  const problem& the = p.problem;
+  const plan made(the, view_of(p.filter, p.filter.data, the.channels / the.groups), how);
   header h = result_header(p);
-  h.type = p.problem.types.out;
-  h.planes = p.problem.planes;
+  h.type = the.types.out;
+  if (p.alpha) h.planes -= 1;
   outcome o{.result = array(h),
             .why = made.describe(),
             .explanation = made.explain(),
             .explanation_json = made.explain_json()};
+  // Arrays lie with their channels first here; the library is to have them as the files do.
+  const bool last = the.layout == layout::channels_last;
+  const buffer pixels = last ? interleave(p.in) : buffer();
+  buffer responses = last ? buffer(byte_count(h)) : buffer();
+  const any_const_view in = view_of(p.in, last ? pixels : p.in.data, the.channels, the.layout);
+  const any_view out = view_of(h, last ? responses : o.result.data, the.filters, the.layout);
   std::vector<double> seconds;
   for (int i = 0; i < runs; ++i) {
     const auto start = clock::now();
-    made.run(view_of(p.in), view_of(o.result));
+    made.run(in, out);
     seconds.push_back(std::chrono::duration<double>(clock::now() - start).count());
   }
+  if (last) o.result = deinterleave(h, {responses.data(), responses.size()});
   std::ranges::sort(seconds);
   o.seconds = seconds[seconds.size() / 2];
   return o;

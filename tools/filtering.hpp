@@ -5,8 +5,10 @@
 
 #include <convgpu/plan.hpp>
 #include <convgpu/problem.hpp>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "array.hpp"
 
@@ -31,6 +33,12 @@ struct wishes {
   offset origin{};
   convgpu::overflow overflow = convgpu::overflow::saturate;
   std::optional<dtype> out_type{};  ///< else the input's, made complex by a complex filter
+  /// Where arrays of three and four dimensions have their channels; else first. The result alike.
+  std::optional<convgpu::layout> order{};
+  std::int64_t groups = 1;
+  /// All sides; rows, columns; or top, bottom, left, right. None: no padding. For a signal, both ends; or
+  /// left, right.
+  std::vector<std::int64_t> padding{};
 };
 
 /// Arrays and the problem that they make: `in` and `filter` are converted to its types already. The
@@ -39,6 +47,7 @@ struct prepared {
   array in;
   array filter;
   convgpu::problem problem;
+  bool sums_channels = false;  ///< the filter has channels; else it filters each plane by itself
   dtype result_type = dtype::f64;
   double white = 255.0;  ///< of an image: what is opaque, in the units of its values
   /// Of an image with alpha: a plane of its own, as a fraction. `in` has the other planes, multiplied

@@ -261,6 +261,9 @@ std::string name_of(const std::string& what) {
 
 std::string type_objection(std::string_view format, const header& h,
                            std::initializer_list<dtype> allowed, std::string_view hint) {
+  if (h.batch != 1)
+    return std::string(format) + " does not hold " + shape_text(h) +
+           ", four dimensions; allowed: one picture or sound; write .npy";
   if (std::ranges::find(allowed, h.type) != allowed.end()) return {};
   std::string list;
   for (const dtype type : allowed) {

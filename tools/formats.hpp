@@ -3,15 +3,16 @@
 //
 // | format          | read as                                    | written from                      |
 // |-----------------|--------------------------------------------|-----------------------------------|
-// | .npy            | any type but bf16, 1D or 2D; bool as u8,   | any type but bf16; several planes |
-// |                 | unsigned of 32 and 64 bits as i64          | as a last axis                    |
+// | .npy            | any type but bf16, 1D to 4D; bool as u8,   | any type but bf16, as `shape_of`  |
+// |                 | unsigned of 32 and 64 bits as i64; a third | says; planes of pictures and      |
+// |                 | axis as planes, a fourth as batch          | sounds as a last axis             |
 // | .png            | u8, u16; 1 to 4 planes, palettes expanded  | u8, u16; 1 to 4 planes            |
 // | .jpg .jpeg      | u8; grey or RGB                            | u8; 1 or 3 planes, quality 95     |
 // | .pgm .ppm .pnm  | u8, u16; values as they are                | u8, u16; 1 or 3 planes            |
 // | .wav            | i16 (8 and 16 bits), i32 (24 and 32 bits), | u8, i16, i32, f32, f64            |
 // |                 | f32, f64; a plane for each channel         |                                   |
 // | .flac           | i16, i32                                   | i16                               |
-// | .txt            | f64, cf64                                  | any type                          |
+// | .txt            | f64, cf64; blank lines between planes      | any type; a batch as more planes  |
 #pragma once
 
 #include <string>

@@ -16,6 +16,7 @@
 #include <sstream>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "filtering.hpp"
 #include "formats.hpp"
@@ -40,6 +41,9 @@ struct arguments {
   string tolerance;
   string overflow = "saturate";
   string out_type;
+  string layout;
+  string groups;
+  string padding;
   int threads = 0;
   string explain;
 };
@@ -64,20 +68,29 @@ std::complex<double> parse_value(const string& text) {
   }
 }
 
-/// "R,C", or "C" alone for a signal.
+/// As many whole numbers, with commas between them, as `counts` has.
+std::vector<std::int64_t> parse_whole_numbers(std::string_view text, const string& option,
+                                              std::initializer_list<std::size_t> counts,
+                                              const char* allowed) {
+  std::vector<std::int64_t> numbers;
+  bool good = true;
+  for (std::string_view rest = text; good;) {
+    const std::string_view part = rest.substr(0, rest.find(','));
+    const auto [end, status] =
+        std::from_chars(part.data(), part.data() + part.size(), numbers.emplace_back());
+    good = status == std::errc{} && end == part.data() + part.size();
+    if (part.size() == rest.size()) break;
+    rest.remove_prefix(part.size() + 1);
+  }
+  if (!good || std::ranges::find(counts, numbers.size()) == counts.end())
+    throw bad_file(option + ": \"" + string(text) + "\"; allowed: " + allowed);
+  return numbers;
+}
+
 offset parse_origin(const string& text) {
-  const auto whole = [&](std::string_view part) {
-    std::int64_t value = 0;
-    const auto [end, status] = std::from_chars(part.data(), part.data() + part.size(), value);
-    if (part.empty() || status != std::errc{} || end != part.data() + part.size())
-      throw bad_file("--origin: \"" + text +
-                     "\"; allowed: two whole numbers R,C, or C for a signal");
-    return value;
-  };
-  const std::string_view all = text;
-  const auto comma = all.find(',');
-  if (comma == string::npos) return {0, whole(all)};
-  return {whole(all.substr(0, comma)), whole(all.substr(comma + 1))};
+  const auto n =
+      parse_whole_numbers(text, "--origin", {1, 2}, "two whole numbers R,C, or C for a signal");
+  return n.size() == 1 ? offset{0, n[0]} : offset{n[0], n[1]};
 }
 
 wishes read_wishes(const arguments& a, operation op) {
@@ -93,6 +106,12 @@ wishes read_wishes(const arguments& a, operation op) {
   }
   if (!a.origin.empty()) w.origin = parse_origin(a.origin);
   w.overflow = parse_overflow(a.overflow);
+  if (!a.layout.empty()) w.order = parse_layout(a.layout);
+  if (!a.groups.empty())
+    w.groups = parse_whole_numbers(a.groups, "--groups", {1}, "a whole number")[0];
+  if (!a.padding.empty())
+    w.padding = parse_whole_numbers(a.padding, "--padding", {1, 2, 4},
+                                    "whole numbers: one for all sides, R,C or T,B,L,R");
   if (!a.out_type.empty()) w.out_type = parse_dtype(a.out_type);
   return w;
 }
@@ -132,16 +151,22 @@ double allowed_difference(const prepared& p, const options& how) {
   if (is_integer(p.problem.types.in) && is_integer(p.problem.types.filter) &&
       is_integer(p.problem.types.out))
     return 0.0;
-  const auto modulus_sum = [](const array& a, bool largest) {
+  // Of runs of `length` the largest sum.
+  const auto modulus_sum = [](const array& a, std::int64_t length) {
     double result = 0;
+    double sum = 0;
     const array c = convert(a, dtype::cf64);
-    for (const auto v : c.values<std::complex<double>>())
-      if (const double m = std::abs(v); std::isfinite(m))
-        result = largest ? std::max(result, m) : result + m;
+    std::int64_t i = 0;
+    for (const auto v : c.values<std::complex<double>>()) {
+      if (i++ % length == 0) sum = 0;
+      if (const double m = std::abs(v); std::isfinite(m)) sum += m;
+      result = std::max(result, sum);
+    }
     return result;
   };
-  const double scale = modulus_sum(p.filter, false) *
-                       std::max(modulus_sum(p.in, true), std::abs(p.problem.border.value()));
+  const std::int64_t taps = p.problem.filter.count() * (p.problem.channels / p.problem.groups);
+  const double scale = modulus_sum(p.filter, taps) *
+                       std::max(modulus_sum(p.in, 1), std::abs(p.problem.border.value()));
   const dtype out = p.problem.types.out;
   const bool f64 = is_integer(p.problem.types.in) || p.problem.types.in == dtype::f64 ||
                    p.problem.types.in == dtype::cf64;
@@ -151,8 +176,8 @@ double allowed_difference(const prepared& p, const options& how) {
                         : out == dtype::f32 || out == dtype::cf32 ? 0x1p-24
                                                                   : 0x1p-53;
   const double step = is_integer(out) ? 1.0 : 0.0;  // a sum next to a tie may fall either way
-  const double roundings = (static_cast<double>(p.problem.filter.count()) + 2) *
-                           (is_complex(p.problem.types.filter) ? 8 : 4);
+  const double roundings =
+      (static_cast<double>(taps) + 2) * (is_complex(p.problem.types.filter) ? 8 : 4);
   return scale * (std::max(roundings * sums, how.tolerance.value_or(0)) + stored) + step;
 }
 
@@ -224,14 +249,17 @@ void info() {
 void add_problem(CLI::App& command, arguments& a) {
   command
       .add_option("INPUT", a.input,
-                  "a .npy, .png, .pgm, .ppm, .jpg, .wav, .flac or .txt file, a literal such as "
-                  "[[0,3,0],[0,1,2]], or chart:SIZE")
+                  "a .npy file of one to four dimensions, a .png, .pgm, .ppm, .jpg, .wav, .flac or "
+                  ".txt file, a literal such as [[0,3,0],[0,1,2]], or chart:SIZE")
       ->required();
   command
       .add_option(
           "FILTER", a.filter,
           "the same, or a name: gaussian:SIGMA, box:N, sobel:x, sobel:y, laplacian, sharpen, "
-          "emboss, shift:DX,DY, motion:LEN,DEG, delta")
+          "emboss, shift:DX,DY, motion:LEN,DEG, delta; with two dimensions it filters each plane "
+          "by "
+          "itself, with four it sums channels: FILTERS x CHANNELS/GROUPS x ROWS x COLUMNS; with "
+          "three it leaves out the first of these, or, where that is 1, the second")
       ->required();
   command.add_option("--mode", a.mode, "full, same or valid (images: same; else full)");
   command.add_option(
@@ -248,6 +276,16 @@ void add_problem(CLI::App& command, arguments& a) {
       ->capture_default_str();
   command.add_option("--out-type", a.out_type,
                      "u8 i8 u16 i16 i32 i64 f16 bf16 f32 f64 cf32 cf64 (default: the input's)");
+  command.add_option("--layout", a.layout,
+                     "channels_first (nchw) or channels_last (nhwc): where arrays of three and "
+                     "four dimensions have their channels, and the output, too (default: first; "
+                     "last for pictures and sounds written as .npy)");
+  command.add_option("--groups", a.groups,
+                     "groups that channels and filters are dealt out to; as many as channels: each "
+                     "has filters of its own (default: 1)");
+  command.add_option("--padding", a.padding,
+                     "with mode valid, how far the filter may reach over the input's edges: "
+                     "T,B,L,R, or R,C, or one number; L,R or one number for a signal");
   command.add_option("--threads", a.threads, "threads at most; 0 for all")->capture_default_str();
   // Such as of a variable that is not set: not a wish for the default.
   for (CLI::Option* option :
@@ -269,7 +307,7 @@ int finish_output() {
 }
 
 int run_program(int argc, char** argv) {
-  CLI::App app{"1D and 2D convolution and correlation of files"};
+  CLI::App app{"1D and 2D convolution and correlation of files, with channels"};
   app.name("convgpu");
   app.require_subcommand(1);
   app.set_version_flag("--version", string(version()));

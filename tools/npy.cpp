@@ -191,16 +191,19 @@ T load(const std::byte* from, bool swap) {
 /// Copies values of the file's type `Stored` into C order, each through `narrow`.
 template <class Stored, class T, class Narrow>
 void copy_values(const std::byte* from, bool swap, bool fortran_order, array& to, Narrow narrow) {
-  const std::span<T> values = to.values<T>();
-  const std::int64_t row_step = fortran_order ? 1 : to.cols;
-  const std::int64_t col_step = fortran_order ? to.rows : 1;
-  for (std::int64_t r = 0; r < to.rows; ++r) {
-    for (std::int64_t c = 0; c < to.cols; ++c) {
-      const std::byte* element =
-          from + static_cast<std::size_t>(r * row_step + c * col_step) * sizeof(Stored);
-      values[static_cast<std::size_t>(r * to.cols + c)] = narrow(load<Stored>(element, swap));
-    }
+  auto value = to.values<T>().begin();
+  const auto copy = [&](std::int64_t place) {
+    *value++ = narrow(load<Stored>(from + static_cast<std::size_t>(place) * sizeof(Stored), swap));
+  };
+  if (!fortran_order) {
+    for (std::int64_t i = 0; i < to.count(); ++i) copy(i);
+    return;
   }
+  for (std::int64_t b = 0; b < to.batch; ++b)
+    for (std::int64_t p = 0; p < to.planes; ++p)
+      for (std::int64_t r = 0; r < to.rows; ++r)
+        for (std::int64_t c = 0; c < to.cols; ++c)
+          copy(((c * to.rows + r) * to.planes + p) * to.batch + b);
 }
 
 std::int64_t narrow_u64(std::uint64_t value) {
@@ -259,14 +262,19 @@ array decode_npy(bytes file) {
   const npy_header npy = header_parser(header_text(file, values)).parse();
   const stored_type& stored = find_stored_type(npy.descr);
   const std::string shape = shape_text(npy.shape);
-  if (npy.shape.empty() || npy.shape.size() > 2) {
-    throw bad_file("the array has shape " + shape + "; allowed: one or two dimensions");
+  if (npy.shape.empty() || npy.shape.size() > 4) {
+    throw bad_file("the array has shape " + shape + "; allowed: one to four dimensions");
   }
-  const bool flat = npy.shape.size() == 1;
+  /// Sizes from the last axis on.
+  const auto size = [&](std::size_t axis) {
+    return axis < npy.shape.size() ? npy.shape[npy.shape.size() - 1 - axis] : 1;
+  };
   const header h{.type = stored.type,
-                 .dimensions = flat ? 1 : 2,
-                 .rows = flat ? 1 : npy.shape[0],
-                 .cols = npy.shape.back()};
+                 .dimensions = static_cast<int>(npy.shape.size()),
+                 .rows = size(1),
+                 .cols = size(0),
+                 .planes = size(2),
+                 .batch = size(3)};
   // Nothing is smaller in the array than in the file, so that the former's size overflows first.
   const std::size_t needed = byte_count(h) / size_of(h.type) * stored.size;
   if (values.size() < needed) {
@@ -283,14 +291,8 @@ std::string why_not_npy(const header& h) {
   return {};
 }
 
-/// Several planes become a last axis, as NumPy programs have colours and channels; such a file is for
-/// them, and not read here.
 std::string encode_npy(const array& a) {
-  std::vector<std::int64_t> shape;
-  if (a.dimensions == 2) shape.push_back(a.rows);
-  shape.push_back(a.cols);
-  if (a.planes > 1) shape.push_back(a.planes);
-
+  const std::vector<std::int64_t> shape = shape_of(a);
   const auto* stored = std::ranges::find(stored_types, a.type, &stored_type::type);
   std::string text = std::string("{'descr': '") + (stored->size == 1 ? '|' : '<') +
                      std::string(stored->code) +
@@ -305,7 +307,7 @@ std::string encode_npy(const array& a) {
   result += static_cast<char>(text.size() & 0xff);
   result += static_cast<char>(text.size() >> 8);
   result += text;
-  if (a.planes == 1)
+  if (a.planes == 1 || order_of(a) == layout::channels_first)
     return result.append(reinterpret_cast<const char*>(a.data.data()), a.data.size());
   const buffer values = interleave(a);
   return result.append(reinterpret_cast<const char*>(values.data()), values.size());

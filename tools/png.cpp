@@ -113,6 +113,10 @@ std::string why_not_png(const header& h) {
     return "PNG holds 1 to 4 planes (grey, grey and alpha, RGB, RGBA), not " +
            std::to_string(h.planes);
   }
+  if (h.planes % 2 == 0 && !h.alpha) {
+    return "PNG holds " + std::to_string(h.planes) +
+           " planes where the last one is alpha, which here it is not; write .npy";
+  }
   constexpr std::int64_t limit = 0x7fffffff;
   if (h.rows < 1 || h.cols < 1 || h.rows > limit || h.cols > limit) {
     return "PNG holds 1 to 2^31 - 1 rows and columns, not " + std::to_string(h.rows) + "x" +

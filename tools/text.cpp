@@ -283,7 +283,7 @@ std::string encode_text(const array& a) {
   std::string text;
   visit_type(a.type, [&]<class T>(std::type_identity<T>) {
     const T* value = a.values<T>().data();
-    for (std::int64_t plane = 0; plane < a.planes; ++plane) {
+    for (std::int64_t plane = 0; plane < a.planes * a.batch; ++plane) {
       if (plane > 0) text += '\n';
       for (std::int64_t row = 0; row < a.rows; ++row) {
         for (std::int64_t col = 0; col < a.cols; ++col) {

@@ -65,7 +65,8 @@ std::string particulars(const problem& p) {
             pair(p.padding.left, p.padding.right);
   if (p.planes != 1) text += ", " + std::to_string(p.planes) + " planes";
   if (p.channels != 1 || p.filters != 1)
-    text += ", " + std::to_string(p.channels) + " channels to " + std::to_string(p.filters);
+    text += ", " + std::to_string(p.channels) +
+            (p.channels == 1 ? " channel to " : " channels to ") + std::to_string(p.filters);
   if (p.groups != 1) text += " in " + std::to_string(p.groups) + " groups";
   if (is_integer(p.types.out) && p.overflow == overflow::wrap) text += ", overflow wrap";
   if (p.op == operation::correlation && is_complex(p.types.filter) && !p.conjugate)

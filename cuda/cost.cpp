@@ -100,8 +100,7 @@ struct counted {
 
   counted(const request& of, detail::rates values) : r(of), rates(to_rates(values)) {
     const types& t = r.form.types;
-    outputs = static_cast<double>(r.form.row.out) * static_cast<double>(r.form.col.out) *
-              static_cast<double>(r.form.planes);
+    outputs = r.form.outputs();
     const bool complex_sums = is_complex(t.in) || is_complex(t.filter);
     if (is_integer(t.filter)) {
       const int bits = integer_sum_bits(t.in, r.filter.facts.integer_norm1);
@@ -116,9 +115,7 @@ struct counted {
 
   /// `read` is how often each sample is read from the device's memory.
   [[nodiscard]] double bytes(double read) const {
-    const double in = static_cast<double>(r.form.row.in) * static_cast<double>(r.form.col.in) *
-                      static_cast<double>(r.form.planes);
-    return in * read * static_cast<double>(size_of(r.form.types.in)) +
+    return r.form.samples() * read * static_cast<double>(size_of(r.form.types.in)) +
            outputs * static_cast<double>(size_of(r.form.types.out));
   }
   [[nodiscard]] estimate done(double products, double part, double all_bytes, double launches,
@@ -221,15 +218,21 @@ estimate cost_of_plain(const request& r, detail::rates values) {
                 1, direct_error(r));
 }
 
+estimate queued_at_once(estimate all, std::size_t filters, detail::rates values) {
+  const device_rates each = to_rates(values);
+  const double saved = static_cast<double>(filters - 1) * (each.call - each.launch);
+  all.seconds -= saved;
+  all.shared_seconds -= saved;
+  return all;
+}
+
 double seconds_of_transfer(const request& r) {
   // One thread of the host copies to and from page-locked memory while the bus is busy with other parts of it.
   constexpr double host_byte = 1 / 10e9;
   constexpr double both_ways = 20e-6;
-  const double in = static_cast<double>(r.form.row.in) * static_cast<double>(r.form.col.in) *
-                    static_cast<double>(size_of(r.form.types.in));
-  const double out = static_cast<double>(r.form.row.out) * static_cast<double>(r.form.col.out) *
-                     static_cast<double>(size_of(r.form.types.out));
-  return both_ways + (in + out) * static_cast<double>(r.form.planes) * host_byte;
+  const double in = r.form.samples() * static_cast<double>(size_of(r.form.types.in));
+  const double out = r.form.outputs() * static_cast<double>(size_of(r.form.types.out));
+  return both_ways + (in + out) * host_byte;
 }
 
 const rate_table& table_of_rates() {

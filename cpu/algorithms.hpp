@@ -19,6 +19,11 @@ namespace convgpu::cpu {
 [[nodiscard]] std::string refuse_overlap_save(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_overlap_save(const detail::request& r);
 
+/// Products of matrices, whose patches are put together block by block. Refuses sums of 128 bits, and filters that
+/// reach over too much for a block.
+[[nodiscard]] std::string refuse_gemm(const detail::request& r);
+[[nodiscard]] std::unique_ptr<const detail::runnable> make_gemm(const detail::request& r);
+
 /// Direct summation, row by row, on all threads. Refuses filters that are nearly all gaps.
 [[nodiscard]] std::string refuse_direct(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_direct(const detail::request& r);

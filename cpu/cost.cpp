@@ -20,6 +20,7 @@
 #include <variant>
 #include <vector>
 
+#include "gemm.hpp"
 #include "overlap_save.hpp"
 #include "parallel.hpp"
 #include "passes.hpp"
@@ -500,6 +501,59 @@ detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates va
     w.arithmetic += w.outputs() * storing(w, wide ? dtype::f64 : dtype::f32, false);
   // Integers are rounded to what they are.
   return w.done(is_integer(r.form.types.filter) ? 0 : blocks->error);
+}
+
+detail::estimate cost_of_gemm(const detail::request& r, detail::rates values) {
+  const cpu::rates rates = to_rates(values);
+  const normal_form& form = r.form;
+  const types& t = form.types;
+  const simd::kernels& simd = simd::best();
+  const int parts_in = is_complex(t.in) ? 2 : 1;
+  const int parts_out = parts_in == 2 || is_complex(t.filter) ? 2 : 1;
+  double product = rates.gemm_f32;
+  int cols = simd.f32_gemm.cols;
+  int rows = simd.f32_gemm.rows;
+  dtype element = dtype::f32;
+  const auto take = [&](double of, const auto& loops, dtype as) {
+    product = of;
+    cols = loops.cols;
+    rows = loops.rows;
+    element = as;
+  };
+  if (is_integer(t.filter)) {
+    if (integer_sum_bits(t.in, r.filter.facts.integer_norm1) == 32)
+      take(rates.gemm_i32, simd.i32_gemm, dtype::i32);
+    else take(rates.gemm_i64, simd.i64_gemm, dtype::i64);
+  } else if (sums_in_f64(t)) {
+    take(rates.gemm_f64, simd.f64_gemm, dtype::f64);
+  }
+  const auto bytes = static_cast<std::int64_t>(size_of(element));
+  const gemm_blocks b = gemm_blocks_for(form, parts_in, parts_out, rows, cols, bytes);
+  const auto ceiling = [](std::int64_t n, std::int64_t of) {
+    return static_cast<double>((n - 1) / of + 1);
+  };
+  // Panels of places, of whole blocks; an odd one is of half as many.
+  const double blocks = ceiling(form.planes, b.planes) * ceiling(form.row.out, b.rows) *
+                        ceiling(form.col.out, b.cols);
+  const double places = blocks * rounded_up(b.places(), cols / 2);
+  const auto depth = static_cast<double>(b.depth);
+  const auto groups = static_cast<double>(form.groups);
+  const double repeats = ceiling(b.height, b.height_at_once);
+  const double height = static_cast<double>((b.height + 1) / 2 * 2);
+  // Where there are few filters, loads of samples take longer than products.
+  const double as_rows = std::max(height, 4 * ceiling(b.height, rows));
+  const double lines =
+      groups * repeats * blocks * static_cast<double>(form.channels) *
+      static_cast<double>(b.planes) *
+      (static_cast<double>((b.rows - 1) * form.row.stride) + static_cast<double>(form.row.reach()));
+  const double loaded = loading(
+      {r, rates}, {lines, 1, static_cast<double>(b.span_cols), outside_of(form.col)}, element);
+  const double packed = groups * repeats * places * depth * static_cast<double>(bytes) / 64;
+  work w{r, rates};
+  w.arithmetic = groups * as_rows * places * depth * product + loaded + packed * rates.packed +
+                 w.outputs() * (rates.stored * parts_out +
+                                storing(w, element, false) * (parts_out == 2 ? 2 : 1));
+  return w.done(direct_error(r));
 }
 
 detail::estimate cost_of_reference(const detail::request& r, detail::rates values) {

@@ -65,6 +65,11 @@ struct rates {
   double transform_f64;
   double transform_parted;   ///< a complex sample loaded, or an output put together
   double transform_rounded;  ///< an output that becomes an integer
+  double gemm_f32;           ///< products of a panel of filters and one of places, whole ones
+  double gemm_f64;
+  double gemm_i32;
+  double gemm_i64;
+  double packed;  ///< a number of a panel, for each vector's worth of 64 bytes
 };
 static_assert(std::is_trivially_copyable_v<rates> && sizeof(rates) % sizeof(double) == 0);
 
@@ -75,6 +80,7 @@ static_assert(std::is_trivially_copyable_v<rates> && sizeof(rates) % sizeof(doub
 
 [[nodiscard]] detail::estimate cost_of_direct(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_separable(const detail::request& r, detail::rates values);
+[[nodiscard]] detail::estimate cost_of_gemm(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_reference(const detail::request& r, detail::rates values);
 

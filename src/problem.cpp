@@ -118,15 +118,16 @@ bool add(std::int64_t& a, std::int64_t b) noexcept {
 void check_addressable(const problem& p) {
   const auto check_axis = [](const char* part, std::int64_t in, std::int64_t taps,
                              std::int64_t dilation, std::int64_t before, std::int64_t after) {
-    std::int64_t total = taps - 1;
     // Twice over, so that starts, origins and ends of x̃ have room as well.
-    if (!multiply(total, dilation) || !add(total, in) || !multiply(total, 4))
+    const auto fits = [](std::int64_t total) { return multiply(total, 4); };
+    std::int64_t total = taps - 1;
+    if (!multiply(total, dilation) || !add(total, in) || !fits(total))
       fail(std::string("filter.") + part,
            to_string(taps) + " taps at dilation " + to_string(dilation),
            "a reach that fits in 61 bits together with the input's " + to_string(in));
-    if (!add(total, before) || !add(total, after) || !multiply(total, 4))
+    if (!add(total, before) || !add(total, after) || !fits(total))
       fail(std::string("padding of ") + part, to_string(before) + " and " + to_string(after),
-           "what fits in 59 bits together with the input's " + to_string(in) +
+           "what fits in 61 bits together with the input's " + to_string(in) +
                " and the filter's reach");
   };
   check_axis("rows", p.in.rows, p.filter.rows, p.dilation.rows, p.padding.top, p.padding.bottom);

@@ -162,14 +162,19 @@ std::ostream& operator<<(std::ostream& to, layout how) {
   return to << names[static_cast<int>(how)];
 }
 
-buffer::buffer(dtype type, extent size, std::int64_t planes, layout how, std::int64_t guard)
-    : type_(type), size_(size), planes_(planes), step_(steps_of(size, planes, how)) {
+buffer::buffer(dtype type, extent size, std::int64_t planes, layout how, std::int64_t guard,
+               std::int64_t channels)
+    : type_(type),
+      size_(size),
+      planes_(planes * channels),
+      channels_(channels),
+      step_(steps_of(size, planes * channels, how)) {
   const auto width = static_cast<std::int64_t>(size_of(type));
   std::int64_t low = 0;
   std::int64_t high = 0;
   for (const auto& [step, count] :
        {std::pair(step_.row, size.rows), std::pair(step_.col, size.cols),
-        std::pair(step_.plane, planes)})
+        std::pair(step_.plane, planes_)})
     (step < 0 ? low : high) += step * (count - 1);
   first_ = static_cast<std::size_t>((guard - low) * width);
   bytes_.assign(static_cast<std::size_t>((high - low + 1 + 2 * guard) * width),
@@ -183,12 +188,17 @@ buffer::buffer(dtype type, extent size, std::initializer_list<real> values) : bu
   for_each_element(size, 1, [&](auto p, auto r, auto c) { set(p, r, c, *next++); });
 }
 
+strides buffer::steps() const noexcept {
+  return {
+      .row = step_.row, .col = step_.col, .plane = step_.plane * channels_, .channel = step_.plane};
+}
+
 any_const_view buffer::view() const noexcept {
-  return {bytes_.data() + first_, type_, size_, planes_, step_};
+  return {bytes_.data() + first_, type_, size_, planes_ / channels_, channels_, steps()};
 }
 
 any_view buffer::view() noexcept {
-  return {bytes_.data() + first_, type_, size_, planes_, step_};
+  return {bytes_.data() + first_, type_, size_, planes_ / channels_, channels_, steps()};
 }
 
 std::size_t buffer::offset(std::int64_t plane, std::int64_t row, std::int64_t col) const {

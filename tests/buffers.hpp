@@ -55,7 +55,7 @@ enum class layout : std::uint8_t {
 };
 std::ostream& operator<<(std::ostream& to, layout how);
 
-/// Memory for planes of rows × cols, none of it initialised to anything that could pass for a
+/// Memory for planes of rows × cols, or for channels of planes, none of it initialised to anything that could pass for a
 /// result: the bytes say NaN, or 0xa5 for integers. What is not an element stays so; `damage`
 /// tells.
 class buffer {
@@ -63,12 +63,13 @@ class buffer {
   /// `guard` elements lie before the first and behind the last one. Without, the memory ends where
   /// the elements end, and the address sanitizer sees who goes beyond.
   buffer(dtype type, extent size, std::int64_t planes = 1, layout how = layout::dense,
-         std::int64_t guard = 0);
+         std::int64_t guard = 0, std::int64_t channels = 1);
   /// One dense plane of these values.
   buffer(dtype type, extent size, std::initializer_list<real> values);
 
   [[nodiscard]] dtype type() const noexcept { return type_; }
   [[nodiscard]] extent size() const noexcept { return size_; }
+  /// Images: channels of one plane, then those of the next.
   [[nodiscard]] std::int64_t planes() const noexcept { return planes_; }
   [[nodiscard]] any_const_view view() const noexcept;
   [[nodiscard]] any_view view() noexcept;
@@ -82,11 +83,13 @@ class buffer {
   [[nodiscard]] std::string damage() const;
 
  private:
+  [[nodiscard]] strides steps() const noexcept;
   [[nodiscard]] std::size_t offset(std::int64_t plane, std::int64_t row, std::int64_t col) const;
 
   dtype type_;
   extent size_;
-  std::int64_t planes_;
+  std::int64_t planes_;  // times channels
+  std::int64_t channels_;
   strides step_;
   std::size_t first_ = 0;  // element 0, 0, 0, in bytes
   std::vector<std::byte> bytes_;

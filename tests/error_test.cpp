@@ -244,9 +244,9 @@ TEST(errors, of_filters_other_than_the_problem_says) {
       {"filter", "3 x 4", "4 x 3"});
   expect_invalid(
       [&] {
-        plan(sound(), view<const float>(taps.data(), {3, 4}, 2, strides{4, 1, 0}));
+        plan(sound(), view<const float>(taps.data(), {3, 4}, 1, 2, strides{4, 1, 0, 0}));
       },
-      {"filter", "2 planes"});
+      {"filter", "2 channels"});
   expect_invalid([&] { plan(sound(), std::vector<double>(12)); }, {"types.filter", "f32", "f64"});
   expect_invalid([&] { plan(sound(), view<const float>(nullptr, {3, 4})); }, {"filter", "null"});
   expect_invalid([&] { plan({.in = extent(5)}, floats()); }, {"filter.cols: 0"});

@@ -10,9 +10,11 @@
 namespace convgpu::test {
 namespace {
 
-number element(const any_const_view& v, std::int64_t plane, std::int64_t row, std::int64_t col) {
+number element(const any_const_view& v, std::int64_t plane, std::int64_t channel, std::int64_t row,
+               std::int64_t col) {
   const strides step = v.step();
-  const std::int64_t at = plane * step.plane + row * step.row + col * step.col;
+  const std::int64_t at =
+      plane * step.plane + channel * step.channel + row * step.row + col * step.col;
   return load(v.type(), static_cast<const std::byte*>(v.data()) +
                             at * static_cast<std::int64_t>(size_of(v.type())));
 }
@@ -41,13 +43,13 @@ struct tap {
   std::int64_t sample;
 };
 
-/// `width`: samples in a row of the padded input.
+/// `width`: samples in a row of the padded input; `area`: in a channel of it.
 template <class Number>
-std::vector<tap<Number>> taps_of(const problem& p, const any_const_view& filter,
-                                 std::int64_t width) {
+std::vector<tap<Number>> taps_of(const problem& p, const any_const_view& filter, std::int64_t f,
+                                 std::int64_t width, std::int64_t area) {
   std::vector<tap<Number>> taps;
-  for_each_element(p.filter, 1, [&](auto, std::int64_t r, std::int64_t c) {
-    number value = element(filter, 0, r, c);
+  for_each_element(p.filter, p.channels / p.groups, [&](auto channel, auto r, auto c) {
+    number value = element(filter, f, channel, r, c);
     if (value == number{}) return;
     // A correlation lays the filter into the window as it is, a convolution back to front.
     std::int64_t row = r;
@@ -59,7 +61,7 @@ std::vector<tap<Number>> taps_of(const problem& p, const any_const_view& filter,
       value = {value.real(), -value.imag()};
     }
     taps.push_back({narrowed<Number>(value), std::abs(value),
-                    row * p.dilation.rows * width + col * p.dilation.cols});
+                    channel * area + row * p.dilation.rows * width + col * p.dilation.cols});
   });
   return taps;
 }
@@ -67,7 +69,8 @@ std::vector<tap<Number>> taps_of(const problem& p, const any_const_view& filter,
 template <class Number>
 void slide(const problem& p, const any_const_view& in, const any_const_view& filter,
            const windows& rows, const windows& cols, answer& result) {
-  // No first window begins inside the input, but a last one may end there.
+  // No first window begins inside the input, but a last one may end there; with a stride, beyond the padding of
+  // neither side.
   const auto padded_axis = [&](const windows& w, std::int64_t n) {
     return extended(p.border.kind(), n, -w.begins.front(),
                     std::max<std::int64_t>(0, w.begins.back() + w.reach - n));
@@ -75,18 +78,24 @@ void slide(const problem& p, const any_const_view& in, const any_const_view& fil
   const auto padded_rows = padded_axis(rows, p.in.rows);
   const auto padded_cols = padded_axis(cols, p.in.cols);
   const auto width = static_cast<std::int64_t>(padded_cols.size());
-  const auto taps = taps_of<Number>(p, filter, width);
-  result.products = static_cast<std::int64_t>(taps.size());
+  const auto area = static_cast<std::int64_t>(padded_rows.size()) * width;
+  const std::int64_t group_channels = p.channels / p.groups;
+  const std::int64_t group_filters = p.filters / p.groups;
 
   const std::complex<double> given = p.border.value();
   number outside(given.real(), given.imag());
   if (!is_integer(p.types.in)) outside = rounded(p.types.in, outside);
 
-  for (std::int64_t plane = 0; plane < p.planes; ++plane) {
+  for_each_element({p.planes, p.filters}, 1, [&](auto, std::int64_t plane, std::int64_t f) {
+    const auto taps = taps_of<Number>(p, filter, f, width, area);
+    result.products = std::max(result.products, static_cast<std::int64_t>(taps.size()));
     std::vector<Number> padded;
-    for (const std::int64_t r : padded_rows)
-      for (const std::int64_t c : padded_cols)
-        padded.push_back(narrowed<Number>(r < 0 || c < 0 ? outside : element(in, plane, r, c)));
+    for (std::int64_t n = 0; n < group_channels; ++n)
+      for (const std::int64_t r : padded_rows)
+        for (const std::int64_t c : padded_cols)
+          padded.push_back(narrowed<Number>(
+              r < 0 || c < 0 ? outside
+                             : element(in, plane, f / group_filters * group_channels + n, r, c)));
     std::vector<real> sizes;
     for (const Number& x : padded) sizes.push_back(magnitude(x));
     real norm = 0;
@@ -113,7 +122,7 @@ void slide(const problem& p, const any_const_view& in, const any_const_view& fil
         }
         result.magnitudes.push_back(size);
       }
-  }
+  });
 }
 
 int128 modulo(int128 value, int128 modulus) {
@@ -181,7 +190,8 @@ std::vector<std::int64_t> extended(border_kind kind, std::int64_t n, std::int64_
 }
 
 windows windows_of(std::int64_t in, std::int64_t taps, mode m, std::int64_t origin,
-                   std::int64_t stride, std::int64_t dilation) {
+                   std::int64_t stride, std::int64_t dilation, std::int64_t before,
+                   std::int64_t after) {
   windows w;
   for (std::int64_t k = 1; k < taps; ++k) w.reach += dilation;
   std::int64_t first = 0;
@@ -196,9 +206,9 @@ windows windows_of(std::int64_t in, std::int64_t taps, mode m, std::int64_t orig
       first = -(w.reach / 2) + origin;
       last = first + in - 1;
       break;
-    case mode::valid:  // every window that lies inside
-      first = 0;
-      last = in - w.reach;
+    case mode::valid:  // every window that lies inside, or in the padding
+      first = -before;
+      last = in + after - w.reach;
       break;
   }
   for (std::int64_t begin = first; begin <= last; begin += stride) w.begins.push_back(begin);
@@ -206,10 +216,10 @@ windows windows_of(std::int64_t in, std::int64_t taps, mode m, std::int64_t orig
 }
 
 answer solve(const problem& p, const any_const_view& in, const any_const_view& filter) {
-  const windows rows =
-      windows_of(p.in.rows, p.filter.rows, p.mode, p.origin.rows, p.stride.rows, p.dilation.rows);
-  const windows cols =
-      windows_of(p.in.cols, p.filter.cols, p.mode, p.origin.cols, p.stride.cols, p.dilation.cols);
+  const windows rows = windows_of(p.in.rows, p.filter.rows, p.mode, p.origin.rows, p.stride.rows,
+                                  p.dilation.rows, p.padding.top, p.padding.bottom);
+  const windows cols = windows_of(p.in.cols, p.filter.cols, p.mode, p.origin.cols, p.stride.cols,
+                                  p.dilation.cols, p.padding.left, p.padding.right);
   answer result;
   result.size = extent(rows.begins.size(), cols.begins.size());
   if (is_integer(p.types.filter)) slide<int128>(p, in, filter, rows, cols, result);
@@ -238,10 +248,12 @@ std::string difference(const problem& p, const answer& expected, const any_const
   std::ostringstream text;
   std::size_t index = 0;
   int wrong = 0;
-  for_each_element(expected.size, p.planes, [&](auto plane, auto row, auto col) {
+  for_each_element(expected.size, p.planes * p.filters, [&](auto image, auto row, auto col) {
     const std::size_t i = index++;
+    const std::int64_t plane = image / p.filters;
+    const std::int64_t channel = image % p.filters;
     const number sum = expected.sums[i];
-    const number got = element(out, plane, row, col);
+    const number got = element(out, plane, channel, row, col);
     const real bound = exact ? 0
                              : std::max(error_bound(p, expected.products, expected.magnitudes[i]),
                                         tolerance * expected.largest);
@@ -268,8 +280,8 @@ std::string difference(const problem& p, const answer& expected, const any_const
     }
     if (right || ++wrong > 3) return;
     text.precision(20);
-    text << "plane " << plane << ", row " << row << ", column " << col << ": " << got
-         << ", expected " << sum << " +- " << bound << '\n';
+    text << "plane " << plane << ", channel " << channel << ", row " << row << ", column " << col
+         << ": " << got << ", expected " << sum << " +- " << bound << '\n';
   });
   if (wrong != 0) text << wrong << " of " << index << " outputs are wrong\n";
   return text.str();

@@ -27,15 +27,16 @@ struct windows {
   std::vector<std::int64_t> begins;  ///< of each output's window, in samples of the input
 };
 [[nodiscard]] windows windows_of(std::int64_t in, std::int64_t taps, mode m, std::int64_t origin,
-                                 std::int64_t stride, std::int64_t dilation);
+                                 std::int64_t stride, std::int64_t dilation,
+                                 std::int64_t before = 0, std::int64_t after = 0);
 
-/// The outputs before they are rounded, plane after plane, row after row.
+/// The outputs before they are rounded, plane after plane, channel after channel, row after row.
 struct answer {
   extent size;
   std::vector<number> sums;
   std::vector<int128> integers;  ///< the same sums, exact, where input and filter are integers
   std::vector<real> magnitudes;  ///< Σ|h||x̃|: what errors are relative to
-  std::int64_t products = 0;     ///< in each sum: the taps that are not zero
+  std::int64_t products = 0;     ///< in each sum at most: the taps that are not zero
   real largest = 0;              ///< ‖h‖₁·max|x̃|, of samples that are finite
 };
 [[nodiscard]] answer solve(const problem& p, const any_const_view& in,

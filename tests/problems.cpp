@@ -103,6 +103,28 @@ void draw_axis(dice& d, mode m, std::int64_t& in, std::int64_t& taps, std::int64
   else if (d.one_in(6)) taps += 2 * in;  // more than once over the input and back
 }
 
+/// Channels, filters and groups, and what `valid` may see of the border. Of dice of their own, so that all else is as
+/// it would be without.
+void draw_channels(test_case& c) {
+  problem& p = c.problem;
+  dice d(c.seed + 3);
+  if (d.one_in(3)) {
+    p.groups = d.pick({1, 1, 2, 3});
+    p.channels = p.groups * d.pick({1, 1, 2, 3, 5});
+    p.filters = p.groups * d.pick({1, 1, 2, 3, 4});
+  }
+  if (p.mode == mode::valid && d.one_in(2)) {
+    p.padding = {.top = d.between(0, 4),
+                 .bottom = d.between(0, 4),
+                 .left = d.between(0, 4),
+                 .right = d.between(0, 9)};
+    if (p.filter.rows == 1 && p.in.rows == 1) p.padding.top = p.padding.bottom = 0;
+    // A filter may be longer than the input then.
+    p.in.rows = std::max<std::int64_t>(p.in.rows - p.padding.top - p.padding.bottom, 1);
+    p.in.cols = std::max<std::int64_t>(p.in.cols - p.padding.left - p.padding.right, 1);
+  }
+}
+
 test_case small_case(dice& d, const types& t, mode m, border_kind kind, operation op) {
   test_case c = draw_case(d, t, m, kind, op);
   problem& p = c.problem;
@@ -111,6 +133,7 @@ test_case small_case(dice& d, const types& t, mode m, border_kind kind, operatio
   if ((axes & 1) != 0) draw_axis(d, m, p.in.cols, p.filter.cols, p.stride.cols, p.dilation.cols);
   if ((axes & 2) != 0) draw_axis(d, m, p.in.rows, p.filter.rows, p.stride.rows, p.dilation.rows);
   draw_origin(d, p);
+  draw_channels(c);
   return c;
 }
 
@@ -187,13 +210,13 @@ void fill(buffer& b, content what, role as, unsigned seed) {
 }
 
 /// Each row becomes a multiple of the first one, as well as the type can say it.
-void make_rank_one(buffer& b, content what, unsigned seed) {
+void make_rank_one(buffer& b, std::int64_t image, content what, unsigned seed) {
   dice d(seed);
   const dtype type = b.type();
   const bool integers = is_integer(type) || what == content::small_integers;
   std::vector<number> first;
   for (std::int64_t c = 0; c < b.size().cols; ++c) {
-    const number tap = b.get(0, 0, c);
+    const number tap = b.get(image, 0, c);
     // A third of a large integer: twice that still fits into its type, and so does its negative.
     first.push_back(std::abs(tap) > 8 && is_integer(type) ? std::trunc(tap.real() / 3) : tap);
   }
@@ -207,14 +230,14 @@ void make_rank_one(buffer& b, content what, unsigned seed) {
     const number factor(re, is_complex(type) ? part() : 0);
     for (std::int64_t c = 0; c < b.size().cols; ++c) {
       const number tap = first[static_cast<std::size_t>(c)] * factor;
-      b.set(0, r, c, is_integer(type) ? tap : rounded(type, tap));
+      b.set(image, r, c, is_integer(type) ? tap : rounded(type, tap));
     }
   }
 }
 
 /// The sum of so many columns times rows, as well as the type can say it: each row a sum of the first ones. Whole rows and
 /// columns are zero here and there, other taps by chance at most.
-void make_low_rank(buffer& b, int rank, content what, unsigned seed) {
+void make_low_rank(buffer& b, std::int64_t image, int rank, content what, unsigned seed) {
   dice d(seed);
   const dtype type = b.type();
   const bool integers = is_integer(type) || what == content::small_integers;
@@ -230,7 +253,7 @@ void make_low_rank(buffer& b, int rank, content what, unsigned seed) {
   std::vector<std::vector<number>> rows(static_cast<std::size_t>(rank));
   for (std::int64_t c = 0; c < b.size().cols; ++c) {
     // As large as the taps that were drawn.
-    const real scale = integers ? 1 : std::abs(b.get(0, 0, c));
+    const real scale = integers ? 1 : std::abs(b.get(image, 0, c));
     for (auto& row : rows) row.push_back(drawn() * scale);
   }
   for (std::int64_t r = 0; r < b.size().rows; ++r) {
@@ -241,27 +264,31 @@ void make_low_rank(buffer& b, int rank, content what, unsigned seed) {
       number tap = 0;
       for (std::size_t n = 0; n < rows.size(); ++n)
         tap += factors[n] * rows[n][static_cast<std::size_t>(c)];
-      b.set(0, r, c, is_integer(type) ? tap : rounded(type, tap));
+      b.set(image, r, c, is_integer(type) ? tap : rounded(type, tap));
     }
   }
 }
 
 buffer test_case::make_input() const {
-  buffer b(problem.types.in, problem.in, problem.planes, in);
+  buffer b(problem.types.in, problem.in, problem.planes, in, 0, problem.channels);
   fill(b, data, role::samples, seed);
   return b;
 }
 
 buffer test_case::make_filter() const {
-  buffer b(problem.types.filter, problem.filter, 1, filter);
+  buffer b(problem.types.filter, problem.filter, problem.filters, filter, 0,
+           problem.channels / problem.groups);
   fill(b, data, role::taps, seed + 1);
-  if (rank == 1) make_rank_one(b, data, seed + 2);
-  if (rank > 1) make_low_rank(b, rank, data, seed + 2);
+  for (std::int64_t image = 0; image < b.planes() && filter != layout::repeated; ++image) {
+    const unsigned own = seed + 2 + 1000 * static_cast<unsigned>(image);
+    if (rank == 1) make_rank_one(b, image, data, own);
+    if (rank > 1) make_low_rank(b, image, rank, data, own);
+  }
   return b;
 }
 
 buffer test_case::make_output(extent size) const {
-  return buffer(problem.types.out, size, problem.planes, out, 37);
+  return buffer(problem.types.out, size, problem.planes, out, 37, problem.filters);
 }
 
 std::ostream& operator<<(std::ostream& to, const test_case& c) {
@@ -270,10 +297,13 @@ std::ostream& operator<<(std::ostream& to, const test_case& c) {
             << to_string(p.types.out) << ", " << to_string(p.op)
             << (p.conjugate ? "" : " (unconjugated)") << ", " << to_string(p.mode) << ", "
             << to_string(p.border.kind()) << ' ' << p.border.value() << ", in " << p.in
-            << ", filter " << p.filter << ", planes " << p.planes << ", origin " << p.origin.rows
-            << ',' << p.origin.cols << ", stride " << p.stride << ", dilation " << p.dilation
-            << ", " << to_string(p.overflow) << "; " << name_of(c.data) << ", seed " << c.seed
-            << "; " << c.in << ", " << c.filter << ", " << c.out << "; threads " << c.threads
+            << ", filter " << p.filter << ", planes " << p.planes << ", channels " << p.channels
+            << " to " << p.filters << " in " << p.groups << " groups, padding " << p.padding.top
+            << ',' << p.padding.bottom << ',' << p.padding.left << ',' << p.padding.right
+            << ", origin " << p.origin.rows << ',' << p.origin.cols << ", stride " << p.stride
+            << ", dilation " << p.dilation << ", " << to_string(p.overflow) << "; "
+            << name_of(c.data) << ", seed " << c.seed << "; " << c.in << ", " << c.filter << ", "
+            << c.out << "; threads " << c.threads
             << (c.rank > 0 ? ", rank " + std::to_string(c.rank) : "")
             << (c.own_workspace ? ", own workspace" : "");
 }
@@ -353,6 +383,25 @@ std::vector<test_case> large_problems(dtype in) {
   // More rows from the first tap to the last than a cache can be expected to hold.
   add({70, 2100}, {3, 2});
   cases.back().problem.dilation.rows = 33;
+  // Sums over channels: as deep, as high and as wide as blocks of products of matrices are, and a bit more.
+  for (const extent taps : {extent(3, 3), extent(1, 1), extent(5, 7), extent(2, 40), extent(1, 3),
+                            extent(7, 7), extent(3, 3), extent(31, 1)}) {
+    add({d.pick({1, 5, 14, 33}), d.pick({1, 7, 14, 31, 33, 65, 400})}, taps);
+    problem& p = cases.back().problem;
+    p.groups = d.pick({1, 1, 2});
+    p.channels = p.groups * d.pick({2, 3, 19});
+    p.filters = p.groups * d.pick({1, 2, 11, 12, 13, 26});
+    p.planes = d.pick({1, 1, 2, 5});
+    if (p.mode != mode::valid) p.mode = mode::same;
+    if (taps == extent(1, 1)) p.planes = 40, p.in = {2, 3}, p.filters = p.groups * 250;
+  }
+  // Many filters for a channel, and channels that have some each.
+  for (const int groups : {1, 7, 40}) {
+    add({9, 70}, {3, 5});
+    problem& p = cases.back().problem;
+    p.groups = p.channels = groups;
+    p.filters = groups * d.pick({1, 2, 9});
+  }
   // Images filtered along their rows only.
   for (const int taps : {2, 9, 31, 70}) add({d.pick({2, 9, 17}), 300}, {1, taps});
   return cases;

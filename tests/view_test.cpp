@@ -38,7 +38,7 @@ TEST_F(views, are_dense_unless_said_otherwise) {
   const view<std::int32_t> v(counting_.data(), {2, 3});
   EXPECT_EQ(elements(v), (std::vector{0, 1, 2, 3, 4, 5}));
   EXPECT_EQ(v.planes(), 1);
-  EXPECT_EQ(v.step(), (strides{.row = 3, .col = 1, .plane = 6}));
+  EXPECT_EQ(v.step(), (strides{.row = 3, .col = 1, .plane = 6, .channel = 6}));
 }
 
 TEST_F(views, take_steps_of_their_own) {

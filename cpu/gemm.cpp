@@ -1,0 +1,548 @@
+// SPDX-License-Identifier: Apache-2.0
+// cpu/gemm: sums over channels as products of matrices.
+//
+//     outputs [filters × places] = taps [filters × depth] · patches [depth × places]
+//
+// A place is an output's row and column, and the depth counts the taps of all channels that a filter sees. The matrix
+// of patches never exists as a whole: of a block of places and a part of the depth, which stay in the second-level
+// cache, it is put together in panels from rows of x̃ (Goto and van de Geijn, Anatomy of high-performance matrix
+// multiplication, 2008, with the borders, strides and dilations in its packing). Rows that a stride goes over are
+// taken apart when they are loaded, so that neighbouring places are neighbours in memory. Complex numbers are two
+// rows or columns of real ones. Each output is summed in one order, whatever the threads.
+
+#include <atomic>
+#include <cmath>
+#include <convgpu/detail/arithmetic.hpp>
+#include <convgpu/detail/error_bound.hpp>
+#include <convgpu/error.hpp>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "algorithms.hpp"
+#include "fft.hpp"
+#include "gemm.hpp"
+#include "parallel.hpp"
+#include "rows.hpp"
+#include "simd.hpp"
+#include "stores.hpp"
+
+namespace convgpu::cpu {
+namespace {
+
+using namespace detail;  // numbers: what both backends compute with
+
+// Samples of rows that a block may need at a time.
+constexpr double most_samples = 1 << 21;
+
+template <class T>
+const simd::gemm<T>& loops() {
+  const simd::kernels& best = simd::best();
+  if constexpr (std::is_same_v<T, float>) return best.f32_gemm;
+  else if constexpr (std::is_same_v<T, double>) return best.f64_gemm;
+  else if constexpr (std::is_same_v<T, std::int32_t>) return best.i32_gemm;
+  else return best.i64_gemm;
+}
+
+/// Samples as `Element`s, one or two numbers of type T each; sums of one or two likewise.
+template <class Element, class T, class Tap>
+class gemm final : public runnable {
+  static constexpr int parts_in = sizeof(Element) / sizeof(T);
+  static constexpr int parts_out = parts_in == 2 || is_complex_type<Tap> ? 2 : 1;
+  using result = std::conditional_t<parts_out == 2, std::complex<T>, T>;
+
+ public:
+  gemm(const request& r, const std::vector<Tap>& taps)
+      : form_(r.form),
+        loops_(loops<T>()),
+        blocks_(blocks_for(r.form)),
+        load_(row_ring<Element>::loader_for(form_.types.in)),
+        store_(form_.types.out, form_.overflow),
+        executor_(r.how.executor) {
+    const axis& col = form_.col;
+    phases_ = std::min(col.stride, blocks_.span_cols);
+    phase_pitch_ = (blocks_.span_cols - 1) / phases_ + 1 + loops_.beyond;
+    row_pitch_ = (phases_ * phase_pitch_ * parts_in + 15) / 16 * 16 + 16;
+    for (std::int64_t l = 0; l < col.taps; ++l) {
+      const std::int64_t at = (col.taps - 1 - l) * col.dilation;
+      shifts_.push_back(at % phases_ * phase_pitch_ + at / phases_);
+    }
+    panels_ = (blocks_.places() - 1) / loops_.cols + 1;
+    panel_pitch_ = blocks_.depth_at_once * loops_.cols + 64;
+    pack_taps(taps);
+    cut_lanes(r);
+  }
+
+  [[nodiscard]] std::string parameters() const override {
+    return simd::best().name + std::string(", panels of ") + std::to_string(loops_.rows) + " x " +
+           std::to_string(loops_.cols) + ", " + std::to_string(blocks_.depth) + " deep by " +
+           std::to_string(blocks_.depth_at_once) + ", blocks of " +
+           std::to_string(blocks_.planes * blocks_.rows) + " x " + std::to_string(blocks_.cols) +
+           ", " + std::to_string(lanes_) + (lanes_ == 1 ? " thread" : " threads");
+  }
+  [[nodiscard]] bool exact_on_integers() const noexcept override { return true; }
+  [[nodiscard]] std::size_t workspace_bytes() const noexcept override {
+    return lane_bytes() * static_cast<std::size_t>(lanes_) + alignment - 1;
+  }
+
+  void run(const any_const_view& in, const any_view& out, stream,
+           std::span<std::byte> workspace) const override {
+    std::byte* const memory = aligned(workspace.data());
+    std::atomic<std::int64_t> next = 0;
+    const auto lane = [&](std::int64_t index) {
+      const scratch own(*this, memory + static_cast<std::size_t>(index) * lane_bytes());
+      for (std::int64_t n = next++; n < tasks(); n = next++) compute(n, own, in, out);
+    };
+    // By reference, so that the std::function allocates nothing.
+    parallel_for(lanes_, executor_, std::ref(lane));
+    if (next < tasks())
+      throw invalid_problem(
+          "options.executor: returned before it had called any task; allowed: one that calls each "
+          "once");
+  }
+
+  static gemm_blocks blocks_for(const normal_form& form) {
+    const simd::gemm<T>& l = loops<T>();
+    return gemm_blocks_for(form, parts_in, parts_out, l.rows, l.cols, sizeof(T));
+  }
+
+ private:
+  using piece = typename simd::gemm_pieces<T>::piece;
+
+  /// What a thread computes with.
+  struct scratch {
+    T* rows;       // of x̃, of a channel
+    Element* row;  // one of them, as it is loaded
+    T* panels;     // of samples
+    T* sums;
+    result* results;
+    piece* pieces;
+
+    scratch(const gemm& g, std::byte* memory) {
+      const auto take = [&](std::size_t bytes) {
+        return std::exchange(memory, memory + aligned(bytes));
+      };
+      rows = reinterpret_cast<T*>(take(g.rows_bytes()));
+      row = reinterpret_cast<Element*>(take(g.row_bytes()));
+      panels = reinterpret_cast<T*>(take(g.panels_bytes()));
+      sums = reinterpret_cast<T*>(take(g.sums_bytes()));
+      results = reinterpret_cast<result*>(take(g.results_bytes()));
+      pieces = reinterpret_cast<piece*>(take(g.pieces_bytes()));
+    }
+  };
+  [[nodiscard]] std::size_t rows_bytes() const noexcept {
+    return static_cast<std::size_t>(blocks_.planes * blocks_.span_rows * row_pitch_ + loops_.cols) *
+           sizeof(T);
+  }
+  [[nodiscard]] std::size_t row_bytes() const noexcept {
+    return static_cast<std::size_t>(blocks_.span_cols) * sizeof(Element);
+  }
+  [[nodiscard]] std::size_t panels_bytes() const noexcept {
+    return static_cast<std::size_t>(panels_ * panel_pitch_) * sizeof(T);
+  }
+  [[nodiscard]] std::int64_t sums_pitch() const noexcept { return panels_ * loops_.cols; }
+  [[nodiscard]] std::size_t sums_bytes() const noexcept {
+    return static_cast<std::size_t>((blocks_.height_at_once + 1) / 2 * 2 * sums_pitch()) *
+           sizeof(T);
+  }
+  [[nodiscard]] std::size_t results_bytes() const noexcept {
+    return static_cast<std::size_t>(blocks_.cols) * sizeof(result);
+  }
+  /// A panel begins within a row at most once for each row, and ends likewise.
+  [[nodiscard]] std::size_t pieces_bytes() const noexcept {
+    return static_cast<std::size_t>(loops_.cols) * sizeof(piece);
+  }
+  [[nodiscard]] std::size_t lane_bytes() const noexcept {
+    return aligned(rows_bytes()) + aligned(row_bytes()) + aligned(panels_bytes()) +
+           aligned(sums_bytes()) + aligned(results_bytes()) + aligned(pieces_bytes());
+  }
+
+  // ---- taps
+
+  /// Rows of taps in panels of `loops_.rows`, the last of as many as are left, rounded up to even.
+  [[nodiscard]] int rows_of(std::int64_t panel, std::int64_t height) const noexcept {
+    return static_cast<int>(
+        std::min<std::int64_t>(loops_.rows, (height - panel * loops_.rows + 1) / 2 * 2));
+  }
+  [[nodiscard]] std::int64_t padded_height() const noexcept { return (blocks_.height + 1) / 2 * 2; }
+
+  /// The number that row `m` of a group's matrix has for part `part` of a sample, at a tap.
+  static T number_of(Tap tap, std::int64_t m, int part) {
+    if constexpr (is_complex_type<Tap>) {
+      if (m % 2 == 0) return static_cast<T>(part == 0 ? tap.real() : -tap.imag());
+      return static_cast<T>(part == 0 ? tap.imag() : tap.real());
+    } else {
+      return parts_in == 1 || m % 2 == part ? static_cast<T>(tap) : T{};
+    }
+  }
+
+  /// Group by group, part of the depth by part, panel by panel: k by k, row by row.
+  void pack_taps(const std::vector<Tap>& taps) {
+    const std::int64_t width = form_.col.taps;
+    const std::int64_t of_filter = form_.channels * form_.row.taps * width;
+    packed_ =
+        aligned_array<T>(static_cast<std::size_t>(form_.groups * blocks_.depth * padded_height()));
+    T* to = packed_.data();
+    for (std::int64_t g = 0; g < form_.groups; ++g)
+      for (std::int64_t first = 0; first < blocks_.depth; first += blocks_.depth_at_once) {
+        const std::int64_t last = std::min(first + blocks_.depth_at_once, blocks_.depth);
+        for (std::int64_t row = 0; row < blocks_.height; row += loops_.rows) {
+          const int rows = rows_of(row / loops_.rows, blocks_.height);
+          for (std::int64_t k = first; k < last; ++k)
+            for (std::int64_t m = row; m < row + rows; ++m) {
+              // The depth goes channel by channel, row by row, part by part, tap by tap.
+              const std::int64_t line = k / width / parts_in;
+              const int part = static_cast<int>(k / width % parts_in);
+              T value{};
+              if (m < blocks_.height) {
+                const std::int64_t f = g * form_.filters + m / parts_out;
+                value = number_of(
+                    taps[static_cast<std::size_t>(f * of_filter + line * width + k % width)], m,
+                    part);
+              }
+              *to++ = value;
+            }
+        }
+      }
+    has_zeros_ = (parts_in == 2 && !is_complex_type<Tap>) ||
+                 std::find(taps.begin(), taps.end(), Tap{}) != taps.end();
+    if constexpr (!std::is_integral_v<T>)
+      if (has_zeros_) taps_ = taps;
+  }
+
+  // ---- tasks
+
+  [[nodiscard]] std::int64_t plane_blocks() const noexcept {
+    return (form_.planes - 1) / blocks_.planes + 1;
+  }
+  [[nodiscard]] std::int64_t row_blocks() const noexcept {
+    return (form_.row.out - 1) / blocks_.rows + 1;
+  }
+  [[nodiscard]] std::int64_t col_blocks() const noexcept {
+    return (form_.col.out - 1) / blocks_.cols + 1;
+  }
+  [[nodiscard]] std::int64_t height_blocks() const noexcept {
+    return (blocks_.height - 1) / blocks_.height_at_once + 1;
+  }
+  [[nodiscard]] std::int64_t tasks() const noexcept {
+    return form_.groups * height_blocks() * plane_blocks() * row_blocks() * col_blocks();
+  }
+
+  void cut_lanes(const request& r) {
+    constexpr double products_worth_a_thread = 1 << 20;
+    std::int64_t threads = r.how.max_threads > 0 ? r.how.max_threads : hardware_threads();
+    if (!executor_) threads = std::min<std::int64_t>(threads, hardware_threads());
+    const double worth =
+        form_.outputs() * static_cast<double>(blocks_.depth * parts_out) / products_worth_a_thread;
+    threads = std::min(threads, static_cast<std::int64_t>(std::min(worth, 1e9)));
+    // Too few places for all: filters are dealt out, too, in whole panels.
+    while (tasks() < 2 * threads && blocks_.height_at_once > loops_.rows) {
+      const std::int64_t panels = (blocks_.height_at_once - 1) / loops_.rows + 1;
+      blocks_.height_at_once = (panels + 1) / 2 * loops_.rows;
+    }
+    constexpr std::size_t most_workspace = std::size_t{64} << 20;
+    const auto room = static_cast<std::int64_t>(
+        std::min(most_workspace,
+                 r.how.max_workspace - std::min(r.how.max_workspace, alignment - 1)) /
+        lane_bytes());
+    lanes_ = std::max<std::int64_t>(std::min({threads, tasks(), room}), 1);
+    if (lanes_ > 1 && !executor_) start_workers();  // now, so that no run has to
+  }
+
+  /// The part of a task that changes with it.
+  struct block {
+    std::int64_t group;
+    std::int64_t row;  // of the group's matrix, the first
+    std::int64_t height;
+    std::int64_t plane;  // first
+    std::int64_t planes;
+    std::int64_t i;  // first row of outputs
+    std::int64_t rows;
+    std::int64_t j;  // first column
+    std::int64_t cols;
+
+    [[nodiscard]] std::int64_t places() const noexcept { return planes * rows * cols; }
+  };
+  [[nodiscard]] block at(std::int64_t n) const noexcept {
+    const auto next = [&](std::int64_t of) {
+      const std::int64_t index = n % of;
+      n /= of;
+      return index;
+    };
+    block b{};
+    b.j = next(col_blocks()) * blocks_.cols;
+    b.cols = std::min(blocks_.cols, form_.col.out - b.j);
+    b.i = next(row_blocks()) * blocks_.rows;
+    b.rows = std::min(blocks_.rows, form_.row.out - b.i);
+    b.plane = next(plane_blocks()) * blocks_.planes;
+    b.planes = std::min(blocks_.planes, form_.planes - b.plane);
+    b.row = next(height_blocks()) * blocks_.height_at_once;
+    b.height = std::min(blocks_.height_at_once, blocks_.height - b.row);
+    b.group = n;
+    return b;
+  }
+
+  void compute(std::int64_t n, const scratch& own, const any_const_view& in,
+               const any_view& out) const {
+    const block b = at(n);
+    for (std::int64_t first = 0; first < blocks_.depth; first += blocks_.depth_at_once) {
+      const std::int64_t last = std::min(first + blocks_.depth_at_once, blocks_.depth);
+      pack_samples(b, first, last, own, in);
+      multiply(b, first, last, own);
+    }
+    store(b, own, in, out);
+  }
+
+  // ---- samples
+
+  /// The part first … last of the depth of all places.
+  void pack_samples(const block& b, std::int64_t first, std::int64_t last, const scratch& own,
+                    const any_const_view& in) const {
+    const std::int64_t width = form_.col.taps;
+    const std::int64_t of_channel = form_.row.taps * parts_in * width;
+    for (std::int64_t k = first; k < last;) {
+      const std::int64_t channel = k / of_channel;
+      const std::int64_t end = std::min(last, (channel + 1) * of_channel);
+      const std::int64_t top = k % of_channel / width / parts_in;  // rows of the filter
+      const std::int64_t bottom = (end - 1) % of_channel / width / parts_in;
+      load_rows(b, in.channel(b.group * form_.channels + channel), top, bottom, own);
+      while (k < end) {
+        const std::int64_t line = k % of_channel / width;
+        const std::int64_t l = k % width;
+        const std::int64_t taps = std::min(width - l, end - k);
+        pack_line(b, line / parts_in, bottom, static_cast<int>(line % parts_in), l, taps, k - first,
+                  own);
+        k += taps;
+      }
+    }
+  }
+
+  /// Rows of x̃ of a channel that rows top … bottom of the filter meet, for all planes of the block.
+  void load_rows(const block& b, const any_const_view& channel, std::int64_t top,
+                 std::int64_t bottom, const scratch& own) const {
+    const std::int64_t from = form_.row.at(b.i, bottom);
+    const std::int64_t to = form_.row.at(b.i + b.rows - 1, top);
+    const std::int64_t left = form_.col.at(b.j, form_.col.taps - 1);
+    const std::int64_t count = form_.col.at(b.j + b.cols - 1, 0) - left + 1;
+    const strides step = channel.step();
+    for (std::int64_t p = 0; p < b.planes; ++p)
+      for (std::int64_t r = from; r <= to; ++r) {
+        const std::int64_t source = border_index(form_.border.kind(), r, form_.row.in);
+        const std::byte* const data = static_cast<const std::byte*>(channel.data()) +
+                                      ((b.plane + p) * step.plane + source * step.row) *
+                                          static_cast<std::int64_t>(size_of(form_.types.in));
+        T* const row = own.rows + (p * blocks_.span_rows + r - from) * row_pitch_;
+        Element* const whole =
+            parts_in == 1 && phases_ == 1 ? reinterpret_cast<Element*>(row) : own.row;
+        // A row that is all outside looks like any row beyond its ends.
+        if (source >= 0) load_(whole, data, step.col, left, count, form_);
+        else load_(whole, nullptr, 0, -count, count, form_);
+        if (parts_in == 2 || phases_ > 1) take_apart(whole, count, row);
+      }
+  }
+
+  /// Parts of complex numbers, and within them samples that a stride apart are neighbours.
+  void take_apart(const Element* from, std::int64_t count, T* to) const {
+    const auto* const numbers = reinterpret_cast<const T*>(from);
+    for (int part = 0; part < parts_in; ++part)
+      for (std::int64_t phase = 0; phase < phases_; ++phase) {
+        T* const there = to + (part * phases_ + phase) * phase_pitch_;
+        for (std::int64_t n = phase, i = 0; n < count; n += phases_, ++i)
+          there[i] = numbers[n * parts_in + part];
+      }
+  }
+
+  /// `taps` taps from the l-th on, of one row of the filter.
+  void pack_line(const block& b, std::int64_t k, std::int64_t bottom, int part, std::int64_t l,
+                 std::int64_t taps, std::int64_t depth, const scratch& own) const {
+    const std::int64_t cols = loops_.cols;
+    const T* const rows =
+        own.rows + part * phases_ * phase_pitch_ + (bottom - k) * form_.row.dilation * row_pitch_;
+    // From the first place of the block on.
+    std::int64_t p = 0;
+    std::int64_t i = 0;
+    std::int64_t j = 0;
+    const std::int64_t places = b.places();
+    for (std::int64_t panel = 0; panel * cols < places; ++panel) {
+      const std::int64_t count = std::min(cols, places - panel * cols);
+      std::int64_t pieces = 0;
+      for (std::int64_t at = 0; at < count;) {
+        const std::int64_t n = std::min(b.cols - j, count - at);
+        own.pieces[pieces++] = {
+            rows + (p * blocks_.span_rows + i * form_.row.stride) * row_pitch_ + j,
+            static_cast<std::int32_t>(at), static_cast<std::int32_t>(n)};
+        at += n;
+        if ((j += n) < b.cols) break;
+        j = 0;
+        if (++i == b.rows) i = 0, ++p;
+      }
+      loops_.pack({.pieces = own.pieces,
+                   .count = pieces,
+                   .shifts = shifts_.data() + l,
+                   .taps = taps,
+                   .to = own.panels + panel * panel_pitch_ + depth * cols});
+    }
+  }
+
+  // ---- sums
+
+  void multiply(const block& b, std::int64_t first, std::int64_t last, const scratch& own) const {
+    const std::int64_t depth = last - first;
+    const T* const taps =
+        packed_.data() + (b.group * blocks_.depth + first) * padded_height() + b.row * depth;
+    const std::int64_t places = b.places();
+    for (std::int64_t panel = 0; panel * loops_.cols < places; ++panel) {
+      const auto cols =
+          static_cast<int>(std::min<std::int64_t>(loops_.cols, places - panel * loops_.cols));
+      for (std::int64_t row = 0; row < b.height; row += loops_.rows)
+        loops_.multiply({.taps = taps + row * depth,
+                         .samples = own.panels + panel * panel_pitch_,
+                         .sums = own.sums + row * sums_pitch() + panel * loops_.cols,
+                         .pitch = sums_pitch(),
+                         .depth = depth,
+                         .rows = rows_of(row / loops_.rows, b.height),
+                         .cols = cols,
+                         .first = first == 0});
+    }
+  }
+
+  void store(const block& b, const scratch& own, const any_const_view& in,
+             const any_view& out) const {
+    const strides step = out.step();
+    const auto width = static_cast<std::int64_t>(size_of(form_.types.out));
+    for (std::int64_t m = 0; m < b.height; m += parts_out) {
+      const std::int64_t f = b.group * form_.filters + (b.row + m) / parts_out;
+      T* sums = own.sums + m * sums_pitch();
+      for (std::int64_t p = 0; p < b.planes; ++p)
+        for (std::int64_t i = 0; i < b.rows; ++i, sums += b.cols) {
+          result* row = reinterpret_cast<result*>(sums);
+          if constexpr (parts_out == 2) {
+            row = own.results;
+            for (std::int64_t j = 0; j < b.cols; ++j) row[j] = {sums[j], sums[sums_pitch() + j]};
+          }
+          if constexpr (!std::is_integral_v<T>)
+            if (has_zeros_) sum_spoilt(row, b.cols, in, b.plane + p, f, b.i + i, b.j);
+          store_(
+              row, b.cols,
+              static_cast<std::byte*>(out.data()) + ((b.plane + p) * step.plane + f * step.channel +
+                                                     (b.i + i) * step.row + b.j * step.col) *
+                                                        width,
+              step.col);
+        }
+    }
+  }
+
+  // ---- what is not finite
+
+  static bool is_bad(result x) {
+    if constexpr (is_complex_type<result>)
+      return !std::isfinite(x.real()) || !std::isfinite(x.imag());
+    else if constexpr (std::is_floating_point_v<result>) return !std::isfinite(x);
+    else return false;
+  }
+
+  /// A zero tap sees nothing, but 0 · NaN is NaN: what is not finite is summed once more without zero taps.
+  void sum_spoilt(result* sums, std::int64_t count, const any_const_view& in, std::int64_t plane,
+                  std::int64_t f, std::int64_t i, std::int64_t j) const {
+    const auto* const numbers = reinterpret_cast<const T*>(sums);
+    unsigned spoilt = 0;
+    for (std::int64_t n = 0; n < count * parts_out; ++n)
+      spoilt |= std::abs(numbers[n]) <= std::numeric_limits<T>::max() ? 0U : 1U;
+    if (spoilt == 0) return;
+    for (std::int64_t n = 0; n < count; ++n)
+      if (is_bad(sums[n])) sums[n] = sum(in, plane, f, i, j + n);
+  }
+
+  result sum(const any_const_view& in, std::int64_t plane, std::int64_t f, std::int64_t i,
+             std::int64_t j) const {
+    result total{};
+    with_element_type(in.type(), [&]<class In>() {
+      if constexpr (is_complex_type<In> == is_complex_type<Element> && !std::is_integral_v<T>) {
+        const std::int64_t first = f / form_.filters * form_.channels;  // of its group
+        const strides step = in.step();
+        const Tap* tap = taps_.data() + f * form_.channels * form_.row.taps * form_.col.taps;
+        for (std::int64_t c = 0; c < form_.channels; ++c)
+          for (std::int64_t k = 0; k < form_.row.taps; ++k)
+            for (std::int64_t l = 0; l < form_.col.taps; ++l, ++tap) {
+              if (*tap == Tap{}) continue;
+              const border_kind border = form_.border.kind();
+              const std::int64_t y = border_index(border, form_.row.at(i, k), form_.row.in);
+              const std::int64_t x = border_index(border, form_.col.at(j, l), form_.col.in);
+              const Element sample =
+                  y < 0 || x < 0 ? border_value<Element>(form_.border)
+                                 : number<Element>(static_cast<const In*>(
+                                       in.data())[plane * step.plane + (first + c) * step.channel +
+                                                  y * step.row + x * step.col]);
+              using own_tap = std::conditional_t<is_complex_type<Tap>, std::complex<T>, T>;
+              total += product<result>(number<own_tap>(*tap), sample);
+            }
+      }
+    });
+    return total;
+  }
+
+  normal_form form_;
+  const simd::gemm<T>& loops_;
+  gemm_blocks blocks_;
+  typename row_ring<Element>::loader load_;
+  row_store<result> store_;
+  executor executor_;
+  std::int64_t phases_ = 1;
+  std::int64_t phase_pitch_ = 0;
+  std::int64_t row_pitch_ = 0;
+  std::vector<std::int64_t> shifts_;  // of each tap within a row
+  std::int64_t panels_ = 0;
+  std::int64_t panel_pitch_ = 0;
+  aligned_array<T> packed_;
+  std::vector<Tap> taps_;  // where some are zero
+  bool has_zeros_ = false;
+  std::int64_t lanes_ = 1;
+};
+
+/// f.operator()<Element, T, Tap>(taps) with the types that the problem is computed in.
+template <class F>
+auto with_gemm_types(const request& r, const F& f) {
+  const types& t = r.form.types;
+  return std::visit(
+      [&]<class Tap>(const std::vector<Tap>& taps) {
+        if constexpr (std::is_same_v<Tap, std::int32_t>) {
+          if (integer_sum_bits(t.in, r.filter.facts.integer_norm1) == 32)
+            return f.template operator()<std::int32_t, std::int32_t, Tap>(taps);
+          return f.template operator()<std::int64_t, std::int64_t, Tap>(taps);
+        } else {
+          const bool wide = sums_in_f64(t);
+          if (is_complex(t.in))
+            return wide ? f.template operator()<std::complex<double>, double, Tap>(taps)
+                        : f.template operator()<std::complex<float>, float, Tap>(taps);
+          return wide ? f.template operator()<double, double, Tap>(taps)
+                      : f.template operator()<float, float, Tap>(taps);
+        }
+      },
+      r.filter.values);
+}
+
+}  // namespace
+
+std::string refuse_gemm(const request& r) {
+  if (is_integer(r.form.types.filter) &&
+      integer_sum_bits(r.form.types.in, r.filter.facts.integer_norm1) == 128)
+    return "its sums may need more than 64 bits";
+  return with_gemm_types(r, [&]<class Element, class T, class Tap>(const std::vector<Tap>&) {
+    const gemm_blocks b = gemm<Element, T, Tap>::blocks_for(r.form);
+    const double samples = static_cast<double>(b.planes) * static_cast<double>(b.span_rows) *
+                           static_cast<double>(b.span_cols);
+    return samples > most_samples
+               ? std::string("its patches reach over too much of the input for a block")
+               : std::string();
+  });
+}
+
+std::unique_ptr<const runnable> make_gemm(const request& r) {
+  return with_gemm_types(r,
+                         [&]<class Element, class T, class Tap>(
+                             const std::vector<Tap>& taps) -> std::unique_ptr<const runnable> {
+                           return std::make_unique<gemm<Element, T, Tap>>(r, taps);
+                         });
+}
+
+}  // namespace convgpu::cpu

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "fft.hpp"
+#include "gemm.hpp"
 #include "launch.hpp"
 #include "overlap_save.hpp"
 #include "tuning.hpp"
@@ -85,6 +86,8 @@ constexpr double part_of_separable = 0.4;  // one or two, and two barriers a ste
 constexpr double part_of_overlap_save =
     0.7;  // of arithmetic and shared memory, one after the other
 constexpr double part_of_fft = 0.4;
+constexpr double part_of_gemm = 0.8;
+constexpr double matrix_units = 8;      // how much faster they are with 16 bits
 constexpr double part_of_plain = 0.05;  // a read of a cache, and its address, for each
 // Loads of a step of cuda/separable are asked for when the one before has ended.
 constexpr double waits_of_separable = 1.05;
@@ -210,6 +213,23 @@ estimate cost_of_fft(const request& r, detail::rates values) {
   const double arithmetic =
       static_cast<double>(b.count) * points * (10 * std::log2(points) + 6) * fma;
   return c.done(arithmetic / c.fma, part_of_fft, b.bytes, launches, b.error);
+}
+
+estimate cost_of_gemm(const request& r, detail::rates values) {
+  const counted c(r, values);
+  const gemm_tiles t = gemm_tiles_for(r);
+  const dtype number = gemm_type(r.form.types);
+  // Real numbers that meet complex ones become complex.
+  const bool mixed = is_complex(r.form.types.in) != is_complex(r.form.types.filter);
+  const double per_product = size_of(number) == 2 ? 1 / matrix_units : mixed ? 2 : 1;
+  const auto depth = static_cast<double>(t.depth);
+  // Patches and sums are written and read once each.
+  const double patches = c.outputs / static_cast<double>(r.form.filters) * depth;
+  const double between =
+      2 * (patches * static_cast<double>(size_of(number)) +
+           c.outputs * static_cast<double>(size_of(gemm_sum_type(r.form.types))));
+  return c.done(c.outputs * depth * per_product, part_of_gemm, c.bytes(1) + between,
+                3 * static_cast<double>(t.count), direct_error(r));
 }
 
 estimate cost_of_plain(const request& r, detail::rates values) {

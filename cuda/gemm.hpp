@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// In what parts cuda/gemm makes its output: for its kernels, and for the choice among algorithms.
+#pragma once
+
+#include <convgpu/detail/arithmetic.hpp>
+#include <convgpu/detail/backend.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+namespace convgpu::cuda {
+
+/// The type in which it has patches and taps: that of the input where it holds the taps.
+[[nodiscard]] dtype gemm_type(const types& t);
+/// The type of its sums.
+[[nodiscard]] dtype gemm_sum_type(const types& t);
+
+/// A patch is what an output sees: a sample for each tap of each channel. A tile is a workspace full of them, side by
+/// side, and of the sums that they make with the filters:
+///
+///     patches[group][depth × pitch]     sums[group][filters × pitch]
+struct gemm_tiles {
+  std::int64_t depth = 0;   ///< numbers of a patch
+  std::int64_t pitch = 0;   ///< patches, with room between the groups
+  std::int64_t groups = 1;  ///< in a tile
+  std::int64_t count = 1;   ///< of tiles for the whole output
+  std::size_t sums_at = 0;  ///< bytes of the workspace before them, and
+  std::size_t work_at = 0;  ///< before what cuBLAS works in
+  std::size_t bytes = 0;
+};
+/// As large as the workspace may be, and no larger than the output asks for.
+[[nodiscard]] gemm_tiles gemm_tiles_for(const detail::request& r);
+
+/// The taps of all filters in the type of patches, each filter's with zeros behind them where patches are longer.
+template <class Number>
+[[nodiscard]] std::vector<Number> gemm_taps(const detail::filter_taps& filter,
+                                            std::int64_t of_filter, std::int64_t depth) {
+  std::vector<Number> all;
+  std::visit(
+      [&]<class Tap>(const std::vector<Tap>& taps) {
+        const std::size_t filters = taps.size() / static_cast<std::size_t>(of_filter);
+        all.resize(filters * static_cast<std::size_t>(depth));
+        for (std::size_t t = 0; t < taps.size(); ++t) {
+          const auto of = static_cast<std::int64_t>(t) / of_filter;
+          Number& to = all[t + static_cast<std::size_t>(of * (depth - of_filter))];
+          if constexpr (std::is_same_v<Tap, double> && detail::is_complex_type<Number>)
+            to = detail::number<typename Number::value_type>(taps[t]);
+          else if constexpr (std::is_same_v<Tap, double> && sizeof(Number) == 2)
+            to = Number(static_cast<float>(taps[t]));
+          else if constexpr (detail::is_complex_type<Tap> == detail::is_complex_type<Number> &&
+                             !std::is_integral_v<Tap>)
+            to = detail::number<Number>(taps[t]);
+        }
+      },
+      filter.values);
+  return all;
+}
+
+}  // namespace convgpu::cuda

@@ -109,7 +109,6 @@ void check_cublas(int status, const char* call, const char* file = __builtin_FIL
                   int line = __builtin_LINE()) {
   if (status == success) return;
   (void)cudaGetLastError();  // what was below it is told with it
-  if (status == allocation_failed) throw std::bad_alloc();
   const std::string path = file;
   throw cuda_error(std::string(call) + ": cuBLAS's error " + std::to_string(status) + " (" +
                    path.substr(path.rfind('/') + 1) + ":" + std::to_string(line) + ")");
@@ -122,7 +121,12 @@ const std::string& cublas_missing() {
 }
 
 cublas_handle::cublas_handle() {
-  check_cublas(library().create(&handle_), "cublasCreate");
+  const int status = library().create(&handle_);
+  if (status == allocation_failed) {
+    (void)cudaGetLastError();
+    throw std::bad_alloc();
+  }
+  check_cublas(status, "cublasCreate");
 }
 
 cublas_handle::~cublas_handle() {

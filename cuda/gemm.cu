@@ -72,7 +72,7 @@ __device__ __forceinline__ Number as_number(Sample x) {
 
 /// A thread for what an output sees of a channel.
 template <class Number, class Sum>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
     gemm_patch_kernel(const __grid_constant__ gemm_params p, Number* patches) {
   const std::uint32_t total = p.across.value * p.images;
   const auto outside =
@@ -162,7 +162,7 @@ __device__ __forceinline__ bool is_finite_sum(const Sum& sum) {
 
 /// A thread for a sum.
 template <class Number, class Sum>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
     gemm_store_kernel(const __grid_constant__ gemm_params p, const Sum* sums, const Number* taps,
                       bool zero_taps) {
   const std::uint32_t total = p.across.value * p.images;

@@ -6,6 +6,7 @@
 #include <convgpu/detail/backend.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -32,25 +33,36 @@ struct gemm_tiles {
 /// As large as the workspace may be, and no larger than the output asks for.
 [[nodiscard]] gemm_tiles gemm_tiles_for(const detail::request& r);
 
-/// The taps of all filters in the type of patches, each filter's with zeros behind them where patches are longer.
+/// A tap in the type of patches, which holds it. Those of integers meet none.
+template <class Number, class Tap>
+[[nodiscard]] Number gemm_tap(const Tap& tap) {
+  if constexpr (std::is_integral_v<Tap>) {
+    return Number{};
+  } else if constexpr (detail::is_complex_type<Number>) {
+    using part = typename Number::value_type;
+    if constexpr (detail::is_complex_type<Tap>) return detail::number<Number>(tap);
+    else return Number(detail::number<part>(tap));
+  } else if constexpr (detail::is_complex_type<Tap>) {
+    return Number{};
+  } else if constexpr (sizeof(Number) == 2) {
+    return Number(static_cast<float>(tap));
+  } else {
+    return detail::number<Number>(tap);
+  }
+}
+
+/// Those of all filters, each filter's with zeros behind them where patches are longer.
 template <class Number>
 [[nodiscard]] std::vector<Number> gemm_taps(const detail::filter_taps& filter,
                                             std::int64_t of_filter, std::int64_t depth) {
   std::vector<Number> all;
   std::visit(
-      [&]<class Tap>(const std::vector<Tap>& taps) {
+      [&](const auto& taps) {
         const std::size_t filters = taps.size() / static_cast<std::size_t>(of_filter);
         all.resize(filters * static_cast<std::size_t>(depth));
         for (std::size_t t = 0; t < taps.size(); ++t) {
           const auto of = static_cast<std::int64_t>(t) / of_filter;
-          Number& to = all[t + static_cast<std::size_t>(of * (depth - of_filter))];
-          if constexpr (std::is_same_v<Tap, double> && detail::is_complex_type<Number>)
-            to = detail::number<typename Number::value_type>(taps[t]);
-          else if constexpr (std::is_same_v<Tap, double> && sizeof(Number) == 2)
-            to = Number(static_cast<float>(taps[t]));
-          else if constexpr (detail::is_complex_type<Tap> == detail::is_complex_type<Number> &&
-                             !std::is_integral_v<Tap>)
-            to = detail::number<Number>(taps[t]);
+          all[t + static_cast<std::size_t>(of * (depth - of_filter))] = gemm_tap<Number>(taps[t]);
         }
       },
       filter.values);

@@ -87,14 +87,15 @@ void multiply_kernel(const product& p) {
     const Element* const a = static_cast<const Element*>(p.a) + i * p.a_step;
     const Element* const b = static_cast<const Element*>(p.b) + i * p.b_step;
     Sum* const c = static_cast<Sum*>(p.c) + i * p.c_step;
-    for (int column = 0; column < p.n; ++column)
-      for (int row = 0; row < p.m; ++row) {
-        Sum sum{};
-        for (int t = 0; t < p.k; ++t)
-          sum += static_cast<Sum>(a[row + static_cast<long long>(t) * p.a_pitch]) *
-                 static_cast<Sum>(b[t + static_cast<long long>(column) * p.b_pitch]);
-        c[row + static_cast<long long>(column) * p.c_pitch] = sum;
+    for (int column = 0; column < p.n; ++column) {
+      Sum* const sums = c + static_cast<long long>(column) * p.c_pitch;
+      for (int row = 0; row < p.m; ++row) sums[row] = Sum{};
+      for (int t = 0; t < p.k; ++t) {
+        const auto factor = static_cast<Sum>(b[t + static_cast<long long>(column) * p.b_pitch]);
+        const Element* const line = a + static_cast<long long>(t) * p.a_pitch;
+        for (int row = 0; row < p.m; ++row) sums[row] += static_cast<Sum>(line[row]) * factor;
       }
+    }
   }
   *static_cast<unsigned char*>(p.work) = 1;  // it may be needed
 }

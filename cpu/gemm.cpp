@@ -63,10 +63,13 @@ class gemm final : public runnable {
     phases_ = std::min(col.stride, blocks_.span_cols);
     phase_pitch_ = (blocks_.span_cols - 1) / phases_ + 1 + loops_.beyond;
     row_pitch_ = (phases_ * phase_pitch_ * parts_in + 15) / 16 * 16 + 16;
-    for (std::int64_t l = 0; l < col.taps; ++l) {
-      const std::int64_t at = (col.taps - 1 - l) * col.dilation;
-      shifts_.push_back(at % phases_ * phase_pitch_ + at / phases_);
-    }
+    for (std::int64_t k = 0; k < form_.row.taps; ++k)
+      for (int part = 0; part < parts_in; ++part)
+        for (std::int64_t l = 0; l < col.taps; ++l) {
+          const std::int64_t at = (col.taps - 1 - l) * col.dilation;
+          shifts_.push_back(-k * form_.row.dilation * row_pitch_ +
+                            (part * phases_ + at % phases_) * phase_pitch_ + at / phases_);
+        }
     panels_ = (blocks_.places() - 1) / loops_.cols + 1;
     panel_pitch_ = blocks_.depth_at_once * loops_.cols + 64;
     pack_taps(taps);
@@ -117,6 +120,7 @@ class gemm final : public runnable {
     T* sums;
     result* results;
     piece* pieces;
+    std::int32_t* first_pieces;  // of each panel
 
     scratch(const gemm& g, std::byte* memory) {
       const auto take = [&](std::size_t bytes) {
@@ -128,6 +132,7 @@ class gemm final : public runnable {
       sums = reinterpret_cast<T*>(take(g.sums_bytes()));
       results = reinterpret_cast<result*>(take(g.results_bytes()));
       pieces = reinterpret_cast<piece*>(take(g.pieces_bytes()));
+      first_pieces = reinterpret_cast<std::int32_t*>(take(g.first_pieces_bytes()));
     }
   };
   [[nodiscard]] std::size_t rows_bytes() const noexcept {
@@ -148,13 +153,17 @@ class gemm final : public runnable {
   [[nodiscard]] std::size_t results_bytes() const noexcept {
     return static_cast<std::size_t>(blocks_.cols) * sizeof(result);
   }
-  /// A panel begins within a row at most once for each row, and ends likewise.
+  /// One for each row of places, and one more where a panel ends within it.
   [[nodiscard]] std::size_t pieces_bytes() const noexcept {
-    return static_cast<std::size_t>(loops_.cols) * sizeof(piece);
+    return static_cast<std::size_t>(blocks_.planes * blocks_.rows + panels_) * sizeof(piece);
+  }
+  [[nodiscard]] std::size_t first_pieces_bytes() const noexcept {
+    return static_cast<std::size_t>(panels_ + 1) * sizeof(std::int32_t);
   }
   [[nodiscard]] std::size_t lane_bytes() const noexcept {
     return aligned(rows_bytes()) + aligned(row_bytes()) + aligned(panels_bytes()) +
-           aligned(sums_bytes()) + aligned(results_bytes()) + aligned(pieces_bytes());
+           aligned(sums_bytes()) + aligned(results_bytes()) + aligned(pieces_bytes()) +
+           aligned(first_pieces_bytes());
   }
 
   // ---- taps
@@ -285,6 +294,7 @@ class gemm final : public runnable {
   void compute(std::int64_t n, const scratch& own, const any_const_view& in,
                const any_view& out) const {
     const block b = at(n);
+    find_pieces(b, own);
     for (std::int64_t first = 0; first < blocks_.depth; first += blocks_.depth_at_once) {
       const std::int64_t last = std::min(first + blocks_.depth_at_once, blocks_.depth);
       pack_samples(b, first, last, own, in);
@@ -298,23 +308,48 @@ class gemm final : public runnable {
   /// The part first … last of the depth of all places.
   void pack_samples(const block& b, std::int64_t first, std::int64_t last, const scratch& own,
                     const any_const_view& in) const {
-    const std::int64_t width = form_.col.taps;
-    const std::int64_t of_channel = form_.row.taps * parts_in * width;
+    const auto of_channel = static_cast<std::int64_t>(shifts_.size());
+    const std::int64_t of_row = form_.col.taps * parts_in;
     for (std::int64_t k = first; k < last;) {
       const std::int64_t channel = k / of_channel;
-      const std::int64_t end = std::min(last, (channel + 1) * of_channel);
-      const std::int64_t top = k % of_channel / width / parts_in;  // rows of the filter
-      const std::int64_t bottom = (end - 1) % of_channel / width / parts_in;
-      load_rows(b, in.channel(b.group * form_.channels + channel), top, bottom, own);
-      while (k < end) {
-        const std::int64_t line = k % of_channel / width;
-        const std::int64_t l = k % width;
-        const std::int64_t taps = std::min(width - l, end - k);
-        pack_line(b, line / parts_in, bottom, static_cast<int>(line % parts_in), l, taps, k - first,
-                  own);
-        k += taps;
+      const std::int64_t begin = k - channel * of_channel;
+      const std::int64_t end = std::min(of_channel, last - channel * of_channel);
+      const std::int64_t bottom = (end - 1) / of_row;  // row of the filter
+      load_rows(b, in.channel(b.group * form_.channels + channel), begin / of_row, bottom, own);
+      for (std::int64_t panel = 0; panel * loops_.cols < b.places(); ++panel)
+        loops_.pack({.pieces = own.pieces + own.first_pieces[panel],
+                     .count = own.first_pieces[panel + 1] - own.first_pieces[panel],
+                     .offset = bottom * form_.row.dilation * row_pitch_,
+                     .shifts = shifts_.data() + begin,
+                     .taps = end - begin,
+                     .to = own.panels + panel * panel_pitch_ + (k - first) * loops_.cols});
+      k += end - begin;
+    }
+  }
+
+  /// Where the places of each panel begin in rows that are loaded.
+  void find_pieces(const block& b, const scratch& own) const {
+    std::int32_t count = 0;
+    std::int64_t p = 0;
+    std::int64_t i = 0;
+    std::int64_t j = 0;
+    std::int64_t panel = 0;
+    for (; panel * loops_.cols < b.places(); ++panel) {
+      own.first_pieces[panel] = count;
+      const std::int64_t places =
+          std::min<std::int64_t>(loops_.cols, b.places() - panel * loops_.cols);
+      for (std::int64_t at = 0; at < places;) {
+        const std::int64_t n = std::min(b.cols - j, places - at);
+        own.pieces[count++] = {
+            own.rows + (p * blocks_.span_rows + i * form_.row.stride) * row_pitch_ + j,
+            static_cast<std::int32_t>(at), static_cast<std::int32_t>(n)};
+        at += n;
+        if ((j += n) < b.cols) break;  // the panel is full
+        j = 0;
+        if (++i == b.rows) i = 0, ++p;
       }
     }
+    own.first_pieces[panel] = count;
   }
 
   /// Rows of x̃ of a channel that rows top … bottom of the filter meet, for all planes of the block.
@@ -350,38 +385,6 @@ class gemm final : public runnable {
         for (std::int64_t n = phase, i = 0; n < count; n += phases_, ++i)
           there[i] = numbers[n * parts_in + part];
       }
-  }
-
-  /// `taps` taps from the l-th on, of one row of the filter.
-  void pack_line(const block& b, std::int64_t k, std::int64_t bottom, int part, std::int64_t l,
-                 std::int64_t taps, std::int64_t depth, const scratch& own) const {
-    const std::int64_t cols = loops_.cols;
-    const T* const rows =
-        own.rows + part * phases_ * phase_pitch_ + (bottom - k) * form_.row.dilation * row_pitch_;
-    // From the first place of the block on.
-    std::int64_t p = 0;
-    std::int64_t i = 0;
-    std::int64_t j = 0;
-    const std::int64_t places = b.places();
-    for (std::int64_t panel = 0; panel * cols < places; ++panel) {
-      const std::int64_t count = std::min(cols, places - panel * cols);
-      std::int64_t pieces = 0;
-      for (std::int64_t at = 0; at < count;) {
-        const std::int64_t n = std::min(b.cols - j, count - at);
-        own.pieces[pieces++] = {
-            rows + (p * blocks_.span_rows + i * form_.row.stride) * row_pitch_ + j,
-            static_cast<std::int32_t>(at), static_cast<std::int32_t>(n)};
-        at += n;
-        if ((j += n) < b.cols) break;
-        j = 0;
-        if (++i == b.rows) i = 0, ++p;
-      }
-      loops_.pack({.pieces = own.pieces,
-                   .count = pieces,
-                   .shifts = shifts_.data() + l,
-                   .taps = taps,
-                   .to = own.panels + panel * panel_pitch_ + depth * cols});
-    }
   }
 
   // ---- sums
@@ -490,7 +493,8 @@ class gemm final : public runnable {
   std::int64_t phases_ = 1;
   std::int64_t phase_pitch_ = 0;
   std::int64_t row_pitch_ = 0;
-  std::vector<std::int64_t> shifts_;  // of each tap within a row
+  /// From the sample of the first place that the first tap of a channel's last row meets, in memory.
+  std::vector<std::int64_t> shifts_;
   std::int64_t panels_ = 0;
   std::int64_t panel_pitch_ = 0;
   aligned_array<T> packed_;

@@ -143,7 +143,7 @@ struct built_in_table {
 
 // Medians of three runs of `convgpu calibrate` on an AMD EPYC (Zen 4: family 25, model 17), 2026-11-21, with
 // CONVGPU_SIMD set to each of these. Of a processor that nobody has measured, its instruction set is all that is known.
-// Rates of rounding and of what transforms load and store are later, and were measured beside other work.
+// Rates of rounding, of what transforms load and store, and of cpu/gemm are later, and were measured beside other work.
 // What another thread's share is late by is no result of that, but what waking a thread takes.
 constexpr built_in_table built_in[] = {
     {"sse2",
@@ -156,7 +156,7 @@ constexpr built_in_table built_in[] = {
       1.33e-11, 7.04e-10, 1.35e-10, 1.03e-10, 7.84e-11, 9.31e-11, 2.18e-10, 3.55e-11, 3.7e-10,
       1.46e-10, 1.46e-10, 7.95e-11, 8.19e-11, 8.97e-11, 8.12e-12, 3.69e-09, 3.55e-10, 2.5e-10,
       3.4e-10,  3.4e-10,  0,        0,        1.05e-11, 5.2e-11,  9.83e-10, 1.04e-09, 3.4e-10,
-      1.14e-09, 1e-10,    2e-10,    2e-10,    5e-10,    4e-9}},
+      1.14e-09, 5.5e-11,  1.3e-10,  1.8e-10,  3e-10,    6e-09}},
     {"avx2",
      {2.59e-07, 5e-06,    9.39e-09, 3.47e-09, 4.78e-09, 1.52e-10, 4.93e-11, 9.99e-11, 9.55e-10,
       6.11e-11, 5.31e-10, 2.43e-10, 3.23e-10, 8.61e-11, 7.69e-10, 5.89e-11, 0,        5.88e-11,
@@ -167,7 +167,7 @@ constexpr built_in_table built_in[] = {
       5.24e-12, 4.07e-10, 3.98e-11, 7.3e-11,  3.29e-11, 3.32e-11, 4.45e-11, 1.5e-11,  1.09e-10,
       2.77e-11, 3.6e-11,  1.9e-11,  1.91e-11, 4.64e-11, 4e-12,    3.7e-09,  3.06e-10, 2.81e-10,
       3.4e-10,  3.4e-10,  0,        0,        1.05e-11, 5.34e-11, 8.86e-10, 8.01e-10, 3.1e-10,
-      7.65e-10, 2.1e-11,  4.2e-11,  4e-11,    1e-10,    2e-9}},
+      7.65e-10, 2.1e-11,  4.1e-11,  2.3e-11,  5e-11,    2.5e-09}},
     {"avx512",
      {2.34e-07, 5e-06,    1.73e-08, 0,        1.43e-08, 1.18e-11, 3.2e-11,  2.3e-11,  1.51e-09,
       5.26e-11, 6.63e-10, 1.63e-10, 2.28e-10, 9.75e-11, 7.79e-10, 3.02e-11, 1.8e-11,  0,
@@ -178,7 +178,7 @@ constexpr built_in_table built_in[] = {
       1.61e-12, 2.3e-10,  4.03e-11, 4.04e-11, 2.36e-11, 2.65e-11, 1.46e-10, 8.05e-12, 1.21e-10,
       2.31e-11, 2.85e-11, 1.39e-11, 1.86e-11, 1.41e-10, 1.11e-12, 3.45e-09, 3.5e-10,  2.63e-10,
       3.4e-10,  3.4e-10,  0,        0,        1.05e-11, 5.09e-11, 8.57e-10, 8.96e-10, 3.4e-10,
-      7.98e-10, 1.8e-11,  3.6e-11,  3.6e-11,  8e-11,    1e-9}},
+      7.98e-10, 1.85e-11, 3.6e-11,  2.3e-11,  4.4e-11,  1.8e-09}},
     {"avx512_vnni",
      {2.45e-07, 5e-06,    1.61e-08, 1.88e-10, 1.3e-08,  1.67e-11, 5.29e-11, 2.32e-11, 1.57e-09,
       4.1e-11,  6.65e-10, 1.78e-10, 2.28e-10, 8.57e-11, 7.53e-10, 3.35e-11, 1.78e-11, 0,
@@ -189,7 +189,7 @@ constexpr built_in_table built_in[] = {
       5.93e-13, 2.23e-10, 3.94e-11, 4.2e-11,  2.35e-11, 2.77e-11, 1.22e-10, 8.48e-12, 1.21e-10,
       2.27e-11, 2.9e-11,  1.34e-11, 1.85e-11, 1.37e-10, 1.28e-12, 3.48e-09, 3.48e-10, 2.64e-10,
       3.4e-10,  3.4e-10,  0,        0,        1.04e-11, 5.17e-11, 8.36e-10, 8.97e-10, 3.1e-10,
-      8.26e-10, 1.8e-11,  3.6e-11,  3.6e-11,  8e-11,    1e-9}},
+      8.26e-10, 1.85e-11, 3.6e-11,  2.3e-11,  4.4e-11,  1.8e-09}},
 };
 
 const built_in_table& table_of_level() {
@@ -393,6 +393,15 @@ constexpr detail::probe probes[] = {
     {"cpu/separable", {64, 512}, {5, 5}, u16_by_f64, product},
     {"cpu/separable", {512, 4}, {3, 3}, i32_to_i64, product},
     {"cpu/separable", {512, 4}, {9, 9}, i32_to_i64, product},
+    {"cpu/gemm", {24, 28}, {3, 3}, f32, random, border::zero(), 32, 48},
+    {"cpu/gemm", {24, 28}, {3, 3}, f32, random, border::zero(), 32, 6},
+    {"cpu/gemm", {64, 64}, {7, 7}, f32, random, border::zero(), 2, 12},
+    {"cpu/gemm", {14, 14}, {1, 1}, f32, random, border::zero(), 128, 96},
+    {"cpu/gemm", {24, 28}, {3, 3}, f64, random, border::zero(), 16, 48},
+    {"cpu/gemm", {14, 14}, {1, 1}, f64, random, border::zero(), 64, 6},
+    {"cpu/gemm", {24, 28}, {3, 3}, u8_to_i32, random, border::zero(), 16, 24},
+    {"cpu/gemm", {14, 14}, {1, 1}, u8_to_i32, random, border::zero(), 64, 4},
+    {"cpu/gemm", {24, 28}, {3, 3}, i32_to_i64, random, border::zero(), 16, 24},
     {"cpu/reference", {32, 32}, {3, 3}, f32},
     {"cpu/reference", {32, 32}, {7, 7}, f32},
 };

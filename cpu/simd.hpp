@@ -169,14 +169,14 @@ struct gemm_tile {
   T* sums;  ///< whole vectors of them are written
   std::ptrdiff_t pitch;
   std::int64_t depth;
-  int rows;  ///< 2, 4 … gemm::rows
-  int cols;  ///< up to gemm::cols
+  int rows;    ///< 2, 4 … gemm::rows
+  int cols;    ///< up to gemm::cols
   bool first;  ///< sums begin here; otherwise they go on from what is there
 };
 
 /// What a panel of samples is put together from: for each tap l, pieces of rows one after the other
 ///
-///     to[l·gemm::cols + at + j] = from[shifts[l] + j],   j < cols
+///     to[l·gemm::cols + at + j] = from[offset + shifts[l] + j],   j < cols
 ///
 /// Up to `gemm::beyond` numbers more are read behind a piece, and written behind the last one of all.
 template <class T>
@@ -188,6 +188,7 @@ struct gemm_pieces {
   };
   const piece* pieces;
   std::int64_t count;
+  std::int64_t offset;
   const std::int64_t* shifts;
   std::int64_t taps;
   T* to;

@@ -11,7 +11,9 @@ namespace {
 /// Rows of sums that stay in registers, two vectors wide: with those, a vector or two of samples and a tap all of 32
 /// registers, or of 16, are in use. Of integers fewer: they are multiplied more slowly than they are loaded.
 template <class T>
-constexpr int most_gemm_rows = !is_float<T> ? 4 : CONVGPU_SIMD_BYTES == 64 ? 12 : 6;
+constexpr int most_gemm_rows = !is_float<T>               ? 4
+                               : CONVGPU_SIMD_BYTES == 64 ? 12
+                                                          : 6;
 constexpr int gemm_vectors = 2;
 
 template <class With, int Rows, int Vectors>
@@ -56,8 +58,9 @@ template <class T>
 void pack_panel(const gemm_pieces<T>& p) {
   T* to = p.to;
   for (std::int64_t l = 0; l < p.taps; ++l) {
+    const std::int64_t shift = p.offset + p.shifts[l];
     for (std::int64_t n = 0; n < p.count; ++n) {
-      const T* const from = p.pieces[n].from + p.shifts[l];
+      const T* const from = p.pieces[n].from + shift;
       T* const there = to + p.pieces[n].at;
       store(there, load(from));
       if (p.pieces[n].cols > lanes<T>) store(there + lanes<T>, load(from + lanes<T>));

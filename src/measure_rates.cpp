@@ -56,13 +56,14 @@ filter_taps taps_of(const probe& p, const problem& problem) {
     return is_integer(type) ? static_cast<double>(source() % 4 + 1)
                             : static_cast<double>(source() % 1000 + 1) / 1000;
   };
+  if (p.taps == probe_filter::random) {
+    const auto h = elements(type, p.filter.count() * p.channels * p.filters, some);
+    return read_taps(problem, any_const_view(h.data(), type, p.filter, p.filters, p.channels,
+                                             dense(p.filter, p.channels)));
+  }
   const auto view_of = [&](const std::vector<std::byte>& bytes, extent size) {
     return any_const_view(bytes.data(), type, size, 1, dense(size));
   };
-  if (p.taps == probe_filter::random) {
-    const auto h = elements(type, p.filter.count(), some);
-    return read_taps(problem, view_of(h, p.filter));
-  }
   const auto factor = [&](std::int64_t count) {
     return elements(type, count, [&, count](std::int64_t i) {
       if (p.taps == probe_filter::product) return some(i);
@@ -79,8 +80,13 @@ filter_taps taps_of(const probe& p, const problem& problem) {
 equation measured(const backend& b, const probe& p) {
   const auto a = std::find_if(b.algorithms.begin(), b.algorithms.end(),
                               [&](const algorithm& c) { return c.name == p.algorithm; });
-  const problem problem{
-      .in = p.in, .filter = p.filter, .types = p.types, .mode = mode::same, .border = p.border};
+  const problem problem{.in = p.in,
+                        .filter = p.filter,
+                        .channels = p.channels,
+                        .filters = p.filters,
+                        .types = p.types,
+                        .mode = mode::same,
+                        .border = p.border};
   const normal_form form = normalise(problem);
   const filter_taps taps = taps_of(p, problem);
   const options how{.max_threads = 1};

@@ -28,7 +28,8 @@ class agreement : public testing::TestWithParam<std::tuple<algorithm, dtype>> {
     std::size_t taken = 0;
     std::size_t wrong = 0;
     const std::vector<test_case> cases = problems(in);
-    for (const test_case& c : cases) {
+    for (std::size_t i = 0; i < cases.size(); i += every_nth()) {
+      const test_case& c = cases[i];
       const std::optional<std::string> words = verdict(a, c, c.make_filter());
       if (!words) continue;
       ++taken;

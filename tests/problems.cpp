@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <ostream>
 #include <span>
 #include <stdexcept>
@@ -450,6 +451,11 @@ std::optional<std::string> verdict(const algorithm& a, const test_case& c, const
       if (k.algorithm == a.name) tolerance = std::max<real>(tolerance, k.error_bound.value_or(0));
   return out.damage() +
          difference(c.problem, expected, std::as_const(out).view(), exact, tolerance);
+}
+
+std::size_t every_nth() {
+  const char* const text = std::getenv("CONVGPU_TEST_EVERY");
+  return text == nullptr ? 1 : std::max<std::size_t>(std::strtoul(text, nullptr, 10), 1);
 }
 
 double transform_tolerance(dtype in) {

@@ -80,6 +80,10 @@ std::ostream& operator<<(std::ostream& to, const test_case& c);
 /// Sizes around those that tiles, vectors and blocks may have.
 [[nodiscard]] std::vector<test_case> large_problems(dtype in);
 
+/// What the environment variable CONVGPU_TEST_EVERY says, or 1: where a run takes long, as that of kernels under a
+/// sanitizer does, of long lists of like cases one of so many is enough.
+[[nodiscard]] std::size_t every_nth();
+
 /// What algorithms that transform are allowed for an input of this type, as a fraction of ‖h‖₁·max|x|.
 [[nodiscard]] double transform_tolerance(dtype in);
 

@@ -127,6 +127,8 @@ struct probe {
   convgpu::types types;
   probe_filter taps = probe_filter::random;
   convgpu::border border = border::zero();
+  std::int64_t channels = 1;  ///< with random taps alone
+  std::int64_t filters = 1;
 };
 
 /// How the rates of a backend come about.

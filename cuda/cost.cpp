@@ -218,18 +218,17 @@ estimate cost_of_fft(const request& r, detail::rates values) {
 estimate cost_of_gemm(const request& r, detail::rates values) {
   const counted c(r, values);
   const gemm_tiles t = gemm_tiles_for(r);
-  const dtype number = gemm_type(r.form.types);
+  const dtype number = gemm_type(r);
   // Real numbers that meet complex ones become complex.
   const bool mixed = is_complex(r.form.types.in) != is_complex(r.form.types.filter);
   const double per_product = size_of(number) == 2 ? 1 / matrix_units : mixed ? 2 : 1;
   const auto depth = static_cast<double>(t.depth);
   // Patches and sums are written and read once each.
   const double patches = c.outputs / static_cast<double>(r.form.filters) * depth;
-  const double between =
-      2 * (patches * static_cast<double>(size_of(number)) +
-           c.outputs * static_cast<double>(size_of(gemm_sum_type(r.form.types))));
+  const double between = 2 * (patches * static_cast<double>(size_of(number)) +
+                              c.outputs * static_cast<double>(size_of(gemm_sum_type(r))));
   return c.done(c.outputs * depth * per_product, part_of_gemm, c.bytes(1) + between,
-                3 * static_cast<double>(t.count), direct_error(r));
+                3 * static_cast<double>(t.count), gemm_error(r));
 }
 
 estimate cost_of_plain(const request& r, detail::rates values) {

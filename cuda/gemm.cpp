@@ -3,6 +3,7 @@
 #include "gemm.hpp"
 
 #include <algorithm>
+#include <convgpu/detail/error_bound.hpp>
 #include <string>
 
 #include "algorithms.hpp"
@@ -12,26 +13,52 @@
 
 namespace convgpu::cuda {
 
-dtype gemm_type(const types& t) {
-  if (is_complex(t.in)) return t.in;
-  if (is_complex(t.filter)) return t.in == dtype::f64 ? dtype::cf64 : dtype::cf32;
-  return t.in == t.filter || t.in == dtype::f64 ? t.in : dtype::f32;
+namespace {
+
+/// Matrix units sum exact products in f32, but cut off what does not fit rather than round it.
+double error_of_matrix_units(const detail::request& r) {
+  return 2 * detail::direct_error(r);
 }
 
-dtype gemm_sum_type(const types& t) {
-  const dtype type = gemm_type(t);
+bool has_matrix_units_for(dtype type, int device) {
+  if (type == dtype::f16) return true;  // all since 7.0
+  int major = 0;
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
+        "cudaDeviceGetAttribute");
+  return major >= 8;
+}
+
+}  // namespace
+
+dtype gemm_type(const detail::request& r) {
+  const types& t = r.form.types;
+  if (is_complex(t.in)) return t.in;
+  if (is_complex(t.filter)) return t.in == dtype::f64 ? dtype::cf64 : dtype::cf32;
+  if (t.in == dtype::f64) return t.in;
+  const bool narrow = (t.in == dtype::f16 || t.in == dtype::bf16) && t.in == t.filter &&
+                      (!r.how.tolerance || *r.how.tolerance >= error_of_matrix_units(r)) &&
+                      has_matrix_units_for(t.in, r.device);
+  return narrow ? t.in : dtype::f32;
+}
+
+double gemm_error(const detail::request& r) {
+  return size_of(gemm_type(r)) == 2 ? error_of_matrix_units(r) : detail::direct_error(r);
+}
+
+dtype gemm_sum_type(const detail::request& r) {
+  const dtype type = gemm_type(r);
   return type == dtype::f16 || type == dtype::bf16 ? dtype::f32 : type;
 }
 
 gemm_tiles gemm_tiles_for(const detail::request& r) {
   const detail::normal_form& form = r.form;
   const auto up = [](std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; };
-  const std::size_t width = size_of(gemm_type(form.types));
+  const std::size_t width = size_of(gemm_type(r));
   gemm_tiles t;
   t.depth =
       up(form.channels * form.row.taps * form.col.taps, width == 2 ? gemm_depth_of_16_bits : 1);
   const auto sums =
-      static_cast<double>(form.filters) * static_cast<double>(size_of(gemm_sum_type(form.types)));
+      static_cast<double>(form.filters) * static_cast<double>(size_of(gemm_sum_type(r)));
   // Of a group, for each output of a filter; a part of it is left to cuBLAS.
   const double each = static_cast<double>(t.depth) * static_cast<double>(width) + sums;
   const auto allowed = static_cast<double>(std::min(r.how.max_workspace, gemm_workspace));

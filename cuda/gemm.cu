@@ -188,7 +188,7 @@ template <class Number, class Sum>
 class gemm final : public kernels {
  public:
   explicit gemm(const detail::request& r)
-      : type_(gemm_type(r.form.types)), tiles_(gemm_tiles_for(r)), form_(r.form) {
+      : type_(gemm_type(r)), tiles_(gemm_tiles_for(r)), form_(r.form) {
     const std::int64_t taps = form_.channels * form_.row.taps * form_.col.taps;
     zero_taps_ = std::visit(
         []<class Tap>(const std::vector<Tap>& all) {
@@ -285,7 +285,7 @@ class gemm final : public kernels {
 }  // namespace
 
 std::unique_ptr<const kernels> gemm_kernels(const detail::request& r) {
-  switch (gemm_type(r.form.types)) {
+  switch (gemm_type(r)) {
     case dtype::f16: return std::make_unique<gemm<f16, float>>(r);
     case dtype::bf16: return std::make_unique<gemm<bf16, float>>(r);
     case dtype::f64: return std::make_unique<gemm<double, double>>(r);

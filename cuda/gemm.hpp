@@ -12,10 +12,13 @@
 
 namespace convgpu::cuda {
 
-/// The type in which it has patches and taps: that of the input where it holds the taps.
-[[nodiscard]] dtype gemm_type(const types& t);
+/// The type in which it has patches and taps: that of the input where it holds the taps. 16 bits are for matrix units
+/// that know the type, and f32 instead where their error is more than what is allowed.
+[[nodiscard]] dtype gemm_type(const detail::request& r);
 /// The type of its sums.
-[[nodiscard]] dtype gemm_sum_type(const types& t);
+[[nodiscard]] dtype gemm_sum_type(const detail::request& r);
+/// Of its sums at most, as a fraction of ‖h‖₁·max|x|.
+[[nodiscard]] double gemm_error(const detail::request& r);
 
 /// A patch is what an output sees: a sample for each tap of each channel. A tile is a workspace full of them, side by
 /// side, and of the sums that they make with the filters:

@@ -133,6 +133,38 @@ TEST_F(cuda_gemm, sums_again_what_zero_taps_must_not_see) {
   }
 }
 
+// Patches of 16 bits are for matrix units, which cut off what they sum: not where no error is allowed, nor where the
+// device has none for the type.
+TEST_F(cuda_gemm, leaves_matrix_units_where_they_are_not_allowed) {
+  const auto depth = [](dtype type, const options& how) {
+    const std::vector<f16> halves(12 * 8 * 9, f16(1.0F));
+    const std::vector<bf16> brains(12 * 8 * 9, bf16(1.0F));
+    problem p = layer().p;
+    p.types = {type, type, type};
+    const void* const taps = type == dtype::f16 ? static_cast<const void*>(halves.data())
+                                                : static_cast<const void*>(brains.data());
+    p.channels = 9;  // 81 taps are filled up to 88
+    p.filters = 10;
+    return plan(p, any_const_view(taps, type, p.filter, 10, 9, dense(p.filter, 9)), how)
+        .describe()
+        .parameters;
+  };
+  for (const dtype type : {dtype::f16, dtype::bf16}) {
+    EXPECT_TRUE(depth(type, {.algorithm = "cuda/gemm", .tolerance = 0})
+                    .starts_with("patches of 81 numbers"));
+    EXPECT_TRUE(depth(type, {.algorithm = "cuda/gemm", .tolerance = 1e-3})
+                    .starts_with("patches of 88 numbers"));
+  }
+#if defined(CUDA_ON_HOST)
+  cuda_on_host::machine older;
+  older.device.major = 7;
+  older.device.minor = 5;
+  cuda_on_host::reset(older);
+  EXPECT_TRUE(depth(dtype::f16, {.algorithm = "cuda/gemm"}).starts_with("patches of 88"));
+  EXPECT_TRUE(depth(dtype::bf16, {.algorithm = "cuda/gemm"}).starts_with("patches of 81"));
+#endif
+}
+
 // A plan has one handle of cuBLAS's, which has one stream and one workspace at a time.
 TEST_F(cuda_gemm, runs_on_several_streams) {
   const layer one(2);

@@ -35,6 +35,7 @@ class kernels {
 [[nodiscard]] std::unique_ptr<const kernels> separable_kernels(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const kernels> overlap_save_kernels(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const kernels> fft_kernels(const detail::request& r);
+[[nodiscard]] std::unique_ptr<const kernels> gemm_kernels(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const kernels> plain_kernels(const detail::request& r);
 
 /// What a device must have for the kernels to run on it, as 10·major + minor: 75, 90 …
@@ -56,6 +57,7 @@ class kernels {
 [[nodiscard]] std::string refuse_separable(const detail::request& r);
 [[nodiscard]] std::string refuse_overlap_save(const detail::request& r);
 [[nodiscard]] std::string refuse_fft(const detail::request& r);
+[[nodiscard]] std::string refuse_gemm(const detail::request& r);
 
 /// The way of the data to such kernels and back.
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_runnable(

@@ -9,6 +9,7 @@
 
 #include "algorithms.hpp"
 #include "cost.hpp"
+#include "singles.hpp"
 
 namespace convgpu::detail {
 namespace {
@@ -85,27 +86,37 @@ std::string nothing(const request&) {
   return {};
 }
 
+template <cuda::kernel_maker Make>
+std::unique_ptr<const runnable> make_each(const request& r) {
+  return cuda::make_runnable(r, cuda::each_kernels<Make>);
+}
+
 constexpr algorithm algorithms[] = {
     {.name = "cuda/separable",
      .summary = "sums along rows, then down columns, of a filter that is a column times a row",
-     .refusal = cuda::refuse_separable,
-     .cost = cuda::cost_of_separable,
-     .make = [](const request& r) { return cuda::make_runnable(r, cuda::separable_kernels); }},
+     .refusal = refuse_each<cuda::refuse_separable>,
+     .cost = cuda::cost_of_queued<cuda::cost_of_separable>,
+     .make = make_each<cuda::separable_kernels>},
     {.name = "cuda/direct",
      .summary = "direct summation from tiles in shared memory, several outputs for each thread",
-     .refusal = cuda::refuse_direct,
-     .cost = cuda::cost_of_direct,
-     .make = [](const request& r) { return cuda::make_runnable(r, cuda::direct_kernels); }},
+     .refusal = refuse_each<cuda::refuse_direct>,
+     .cost = cuda::cost_of_queued<cuda::cost_of_direct>,
+     .make = make_each<cuda::direct_kernels>},
     {.name = "cuda/overlap_save",
      .summary = "blocks of the input through a transform within shared memory, in one kernel",
-     .refusal = cuda::refuse_overlap_save,
-     .cost = cuda::cost_of_overlap_save,
-     .make = [](const request& r) { return cuda::make_runnable(r, cuda::overlap_save_kernels); }},
+     .refusal = refuse_each<cuda::refuse_overlap_save>,
+     .cost = cuda::cost_of_queued<cuda::cost_of_overlap_save>,
+     .make = make_each<cuda::overlap_save_kernels>},
     {.name = "cuda/fft",
      .summary = "blocks of the input, or all of it, through transforms of cuFFT",
-     .refusal = cuda::refuse_fft,
-     .cost = cuda::cost_of_fft,
-     .make = [](const request& r) { return cuda::make_runnable(r, cuda::fft_kernels); }},
+     .refusal = refuse_each<cuda::refuse_fft>,
+     .cost = cuda::cost_of_queued<cuda::cost_of_fft>,
+     .make = make_each<cuda::fft_kernels>},
+    {.name = "cuda/gemm",
+     .summary = "what outputs see laid side by side, a part at a time, and products of cuBLAS",
+     .refusal = cuda::refuse_gemm,
+     .cost = cuda::cost_of_gemm,
+     .make = [](const request& r) { return cuda::make_runnable(r, cuda::gemm_kernels); }},
     {.name = "cuda/plain",
      .summary = "one thread for an output, straight from device memory",
      .refusal = nothing,

@@ -28,28 +28,60 @@ std::int64_t last_sample(border_kind kind, const detail::axis& a, detail::range 
   return last_sample(kind, a.at(of.first, a.taps - 1), a.at(of.last - 1, 0), a.in);
 }
 
+/// Whole planes, each of all channels: as many as there is room for, else pieces of one that is computed once.
+std::vector<band> cut_planes(const detail::normal_form& form, std::int64_t most) {
+  const std::int64_t in_plane = form.in_channels() * form.row.in * form.col.in;
+  const std::int64_t out_plane = form.out_channels() * form.row.out * form.col.out;
+  const std::int64_t planes_each = std::clamp<std::int64_t>(most / out_plane, 1, form.planes);
+  std::vector<band> bands;
+  for (std::int64_t p = 0; p < form.planes; p += planes_each) {
+    band b;
+    b.planes = {p, std::min(p + planes_each, form.planes)};
+    b.rows = b.made_rows = {0, form.row.out};
+    b.cols = b.made_cols = {0, form.col.out};
+    b.needs = b.planes.last * in_plane;
+    const std::int64_t end = b.planes.last * out_plane;
+    for (b.at = p * out_plane; b.at < end; b.at += b.count) {
+      b.count = std::min(most, end - b.at);
+      bands.push_back(b);
+    }
+  }
+  return bands;
+}
+
 /// Calls f(address, count, step) for runs of elements along the innermost axis, in dense order.
 template <class Void, class F>
 void for_each_run(const basic_any_view<Void>& v, std::int64_t first, std::int64_t count, F f) {
   using byte = std::conditional_t<std::is_const_v<Void>, const std::byte, std::byte>;
   const auto width = static_cast<std::int64_t>(size_of(v.type()));
-  auto [rows, cols] = v.size();
-  std::int64_t row_step = v.step().row;
-  std::int64_t col_step = v.step().col;
-  std::int64_t plane_step = v.step().plane;
-  // Axes that continue each other are one: the longer the runs, the better.
-  if (cols == 1) cols = std::exchange(rows, 1), col_step = row_step;
-  if (row_step == cols * col_step || rows == 1) {
-    cols *= std::exchange(rows, 1);
-    row_step = 0;
-    if (plane_step == cols * col_step || v.planes() == 1) cols *= v.planes(), plane_step = 0;
+  struct axis {
+    std::int64_t step;
+    std::int64_t count;
+  };
+  // From the outermost one on. Axes that continue each other are one: the longer the runs, the better.
+  axis axes[4] = {};
+  int used = 0;
+  for (const axis next : {axis{v.step().plane, v.planes()}, axis{v.step().channel, v.channels()},
+                          axis{v.step().row, v.size().rows}, axis{v.step().col, v.size().cols}}) {
+    if (next.count == 1 && used > 0) continue;
+    const bool alone = used > 0 && axes[used - 1].count == 1;
+    if (alone) axes[used - 1] = next;
+    else if (used > 0 && axes[used - 1].step == next.step * next.count)
+      axes[used - 1] = {next.step, axes[used - 1].count * next.count};
+    else axes[used++] = next;
   }
-  std::int64_t row = first / cols;
-  std::int64_t col = first % cols;
-  for (; count > 0; ++row, col = 0) {
-    const std::int64_t n = std::min(count, cols - col);
-    const std::int64_t offset = row / rows * plane_step + row % rows * row_step + col * col_step;
-    f(static_cast<byte*>(v.data()) + offset * width, n, col_step * width);
+  const axis along = axes[used - 1];
+  std::int64_t line = first / along.count;
+  std::int64_t at = first % along.count;
+  for (; count > 0; ++line, at = 0) {
+    const std::int64_t n = std::min(count, along.count - at);
+    std::int64_t offset = at * along.step;
+    std::int64_t rest = line;
+    for (int i = used - 2; i >= 0; --i) {
+      offset += rest % axes[i].count * axes[i].step;
+      rest /= axes[i].count;
+    }
+    f(static_cast<byte*>(v.data()) + offset * width, n, along.step * width);
     count -= n;
   }
 }
@@ -81,6 +113,7 @@ void copy_elements(std::size_t width, std::byte* to, std::int64_t to_step, const
 
 std::vector<band> cut_into_bands(const detail::normal_form& form, std::int64_t most, extent block) {
   using detail::range;
+  if (form.has_channels()) return cut_planes(form, most);
   const std::int64_t rows = form.row.out;
   const std::int64_t cols = form.col.out;
   const std::int64_t planes_each = std::clamp<std::int64_t>(most / cols / rows, 1, form.planes);

@@ -57,6 +57,7 @@ argument_checks::bytes argument_checks::bytes_of(const any_const_view& v) {
   reach(v.step().row, v.size().rows);
   reach(v.step().col, v.size().cols);
   reach(v.step().plane, v.planes());
+  reach(v.step().channel, v.channels());
   b.high += width;
   return b;
 }

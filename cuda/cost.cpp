@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "fft.hpp"
+#include "gemm.hpp"
 #include "launch.hpp"
 #include "overlap_save.hpp"
 #include "tuning.hpp"
@@ -85,6 +86,8 @@ constexpr double part_of_separable = 0.4;  // one or two, and two barriers a ste
 constexpr double part_of_overlap_save =
     0.7;  // of arithmetic and shared memory, one after the other
 constexpr double part_of_fft = 0.4;
+constexpr double part_of_gemm = 0.8;
+constexpr double matrix_units = 8;      // how much faster they are with 16 bits
 constexpr double part_of_plain = 0.05;  // a read of a cache, and its address, for each
 // Loads of a step of cuda/separable are asked for when the one before has ended.
 constexpr double waits_of_separable = 1.05;
@@ -100,8 +103,7 @@ struct counted {
 
   counted(const request& of, detail::rates values) : r(of), rates(to_rates(values)) {
     const types& t = r.form.types;
-    outputs = static_cast<double>(r.form.row.out) * static_cast<double>(r.form.col.out) *
-              static_cast<double>(r.form.planes);
+    outputs = r.form.outputs();
     const bool complex_sums = is_complex(t.in) || is_complex(t.filter);
     if (is_integer(t.filter)) {
       const int bits = integer_sum_bits(t.in, r.filter.facts.integer_norm1);
@@ -116,9 +118,7 @@ struct counted {
 
   /// `read` is how often each sample is read from the device's memory.
   [[nodiscard]] double bytes(double read) const {
-    const double in = static_cast<double>(r.form.row.in) * static_cast<double>(r.form.col.in) *
-                      static_cast<double>(r.form.planes);
-    return in * read * static_cast<double>(size_of(r.form.types.in)) +
+    return r.form.samples() * read * static_cast<double>(size_of(r.form.types.in)) +
            outputs * static_cast<double>(size_of(r.form.types.out));
   }
   [[nodiscard]] estimate done(double products, double part, double all_bytes, double launches,
@@ -215,21 +215,43 @@ estimate cost_of_fft(const request& r, detail::rates values) {
   return c.done(arithmetic / c.fma, part_of_fft, b.bytes, launches, b.error);
 }
 
+estimate cost_of_gemm(const request& r, detail::rates values) {
+  const counted c(r, values);
+  const gemm_tiles t = gemm_tiles_for(r);
+  const dtype number = gemm_type(r);
+  // Real numbers that meet complex ones become complex.
+  const bool mixed = is_complex(r.form.types.in) != is_complex(r.form.types.filter);
+  const double per_product = size_of(number) == 2 ? 1 / matrix_units : mixed ? 2 : 1;
+  const auto depth = static_cast<double>(t.depth);
+  // Patches and sums are written and read once each.
+  const double patches = c.outputs / static_cast<double>(r.form.filters) * depth;
+  const double between = 2 * (patches * static_cast<double>(size_of(number)) +
+                              c.outputs * static_cast<double>(size_of(gemm_sum_type(r))));
+  return c.done(c.outputs * depth * per_product, part_of_gemm, c.bytes(1) + between,
+                3 * static_cast<double>(t.count), gemm_error(r));
+}
+
 estimate cost_of_plain(const request& r, detail::rates values) {
   const counted c(r, values);
   return c.done(c.outputs * static_cast<double>(r.filter.facts.nonzeros), part_of_plain, c.bytes(1),
                 1, direct_error(r));
 }
 
+estimate queued_at_once(estimate all, std::size_t filters, detail::rates values) {
+  const device_rates each = to_rates(values);
+  const double saved = static_cast<double>(filters - 1) * (each.call - each.launch);
+  all.seconds -= saved;
+  all.shared_seconds -= saved;
+  return all;
+}
+
 double seconds_of_transfer(const request& r) {
   // One thread of the host copies to and from page-locked memory while the bus is busy with other parts of it.
   constexpr double host_byte = 1 / 10e9;
   constexpr double both_ways = 20e-6;
-  const double in = static_cast<double>(r.form.row.in) * static_cast<double>(r.form.col.in) *
-                    static_cast<double>(size_of(r.form.types.in));
-  const double out = static_cast<double>(r.form.row.out) * static_cast<double>(r.form.col.out) *
-                     static_cast<double>(size_of(r.form.types.out));
-  return both_ways + (in + out) * static_cast<double>(r.form.planes) * host_byte;
+  const double in = r.form.samples() * static_cast<double>(size_of(r.form.types.in));
+  const double out = r.form.outputs() * static_cast<double>(size_of(r.form.types.out));
+  return both_ways + (in + out) * host_byte;
 }
 
 const rate_table& table_of_rates() {

@@ -2,7 +2,7 @@
 // How long the algorithms take by prediction.
 #pragma once
 
-#include <convgpu/detail/backend.hpp>
+#include <convgpu/detail/singles.hpp>
 
 namespace convgpu::cuda {
 
@@ -10,7 +10,18 @@ namespace convgpu::cuda {
 [[nodiscard]] detail::estimate cost_of_direct(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_fft(const detail::request& r, detail::rates values);
+[[nodiscard]] detail::estimate cost_of_gemm(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_plain(const detail::request& r, detail::rates values);
+
+/// Launches for all filters in one call.
+[[nodiscard]] detail::estimate queued_at_once(detail::estimate all, std::size_t filters,
+                                              detail::rates values);
+/// By an algorithm for one filter, one after the other.
+template <detail::estimate (*Cost)(const detail::request&, detail::rates)>
+[[nodiscard]] detail::estimate cost_of_queued(const detail::request& r, detail::rates values) {
+  const detail::estimate all = detail::cost_of_each<Cost>(r, values);
+  return r.form.has_channels() ? queued_at_once(all, r.filter.singles.size(), values) : all;
+}
 
 /// Data of the host to the device, and back.
 [[nodiscard]] double seconds_of_transfer(const detail::request& r);

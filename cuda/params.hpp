@@ -18,7 +18,14 @@ struct device_array {
   strides step;
 };
 
-/// A problem and where its data lies. `rows` and `cols` of the output are this launch's.
+/// Channel c of it alone.
+[[nodiscard]] inline device_array channel_of(device_array a, std::int64_t c) {
+  a.data = static_cast<std::byte*>(a.data) +
+           c * a.step.channel * static_cast<std::int64_t>(size_of(a.type));
+  return a;
+}
+
+/// A problem and where its data lies; of several channels, the first one. `rows` and `cols` of the output are this launch's.
 struct image_params {
   device_array in;  // never written
   device_array out;

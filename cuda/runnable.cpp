@@ -63,10 +63,10 @@ class runnable final : public detail::runnable {
     } else {
       refuse_capture(on.handle(), "in", "host memory", "device memory");
       const host_data data{in, out, checks_.is_pinned("in", in), checks_.is_pinned("out", out)};
-      staging_->run(
-          *kernels_,
-          params(dense({form_.row.in, form_.col.in}), dense({form_.row.out, form_.col.out})), data,
-          workspace, on.handle());
+      staging_->run(*kernels_,
+                    params(dense({form_.row.in, form_.col.in}, form_.in_channels()),
+                           dense({form_.row.out, form_.col.out}, form_.out_channels())),
+                    data, workspace, on.handle());
     }
   }
 

@@ -28,9 +28,10 @@ void wait(cudaEvent_t event) {
 
 bool is_dense(const any_const_view& v) {
   const strides step = v.step();
-  const strides want = dense(v.size());
+  const strides want = dense(v.size(), v.channels());
   return (step.col == want.col || v.size().cols == 1) &&
          (step.row == want.row || v.size().rows == 1) &&
+         (step.channel == want.channel || v.channels() == 1) &&
          (step.plane == want.plane || v.planes() == 1);
 }
 
@@ -123,8 +124,8 @@ class staging::loan {
 staging::staging(const detail::normal_form& form, std::size_t workspace_bytes,
                  staging_limits limits, extent block)
     : form_(form),
-      in_count_(form.row.in * form.col.in * form.planes),
-      out_count_(form.row.out * form.col.out * form.planes),
+      in_count_(form.row.in * form.col.in * form.in_channels() * form.planes),
+      out_count_(form.row.out * form.col.out * form.out_channels() * form.planes),
       in_width_(size_of(form.types.in)),
       out_width_(size_of(form.types.out)),
       workspace_bytes_(workspace_bytes),

@@ -18,7 +18,7 @@
 namespace convgpu::cuda {
 
 /// A part of the output that lies in one piece in a dense array: some planes, or rows of one plane, or
-/// columns of one row.
+/// columns of one row; where there are channels, some planes, or a piece of one.
 struct band {
   detail::range planes;
   detail::range rows;
@@ -37,7 +37,8 @@ struct band {
 };
 
 /// The output in bands of at most `most` elements, those first that need the least. No band shares blocks of outputs
-/// with another one, unless it is within blocks that they have in common, and follows it.
+/// with another one, unless it is within blocks that they have in common, and follows it. Where there are channels,
+/// planes are computed whole.
 [[nodiscard]] std::vector<band> cut_into_bands(const detail::normal_form& form, std::int64_t most,
                                                extent block = {1, 1});
 

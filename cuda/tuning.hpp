@@ -309,6 +309,22 @@ constexpr std::int64_t fft_in_a_pass = 8192;
 template <class T>
 constexpr int fft_blocks_at_once = std::is_same_v<T, float> ? 3 : 2;
 
+/// cuda/gemm. Its workspace at most: enough that products keep a device busy, and little beside what networks take.
+constexpr std::size_t gemm_workspace = std::size_t{64} << 20;
+/// What cuBLAS works in: so many times the sums, which it may share out by depth, but no more than such a part of the
+/// whole, and no less than what it asks for.
+constexpr double gemm_work_of_sums = 8;
+constexpr double gemm_part_of_work = 0.125;
+constexpr double gemm_least_work = 16 * 1024;
+/// Patches that lie side by side are a multiple of it, so that loads of several of them at once are aligned; and so are
+/// patches of 16 bits, for matrix units.
+constexpr std::int64_t gemm_pitch = 64;
+constexpr std::int64_t gemm_depth_of_16_bits = 8;
+/// With fewer outputs of each group at once it takes fewer groups.
+constexpr std::int64_t gemm_outputs_worth_a_product = 4096;
+/// Rows or columns of outputs at most: places are found in 32 bits.
+constexpr std::int64_t gemm_most_lines = std::int64_t{1} << 30;
+
 /// Host data: how much of it is copied at once, and how many such chunks are on their way in each direction.
 struct staging_limits {
   std::size_t chunk_bytes;

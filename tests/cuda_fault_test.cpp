@@ -156,9 +156,8 @@ class cuda_fault : public testing::Test {
 
   static void expect_right_words(const std::string& thrown, const std::string& call,
                                  cudaError_t error) {
-    const bool of_cufft = call.starts_with("cufft");
     if (error == cudaErrorMemoryAllocation &&
-        (call.starts_with("cudaMalloc") || call == "cufftCreate" ||
+        (call.starts_with("cudaMalloc") || call == "cublasCreate" || call == "cufftCreate" ||
          call == "cufftMakePlanMany64")) {
       EXPECT_EQ(thrown, "bad_alloc") << call;
       return;
@@ -176,15 +175,19 @@ class cuda_fault : public testing::Test {
                                             "cudaThreadExchangeStreamCaptureMode",
                                             "cudaGetDriverEntryPointByVersion",
                                             "cuPointerGetAttributes",
+                                            "cublasDestroy",
                                             "cufftDestroy"};
       EXPECT_NE(std::find(std::begin(quiet), std::end(quiet), call), std::end(quiet))
           << call << " failed and nobody was told";
       return;
     }
     // "cuda_error: cudaMalloc: cudaErrorUnknown, unknown error (memory.hpp:90)"
+    const bool of_memory = error == cudaErrorMemoryAllocation;
     const std::string words =
-        of_cufft ? "cuFFT's error " + std::string(error == cudaErrorMemoryAllocation ? "2" : "6")
-                 : std::string(cudaGetErrorName(error)) + ", " + cudaGetErrorString(error);
+        call.starts_with("cufft") ? std::string("cuFFT's error ") + (of_memory ? "2" : "6")
+        : call.starts_with("cublas")
+            ? std::string("cuBLAS's error ") + (of_memory ? "3" : "13")
+            : std::string(cudaGetErrorName(error)) + ", " + cudaGetErrorString(error);
     EXPECT_TRUE(thrown.starts_with("cuda_error: " + call + ": " + words + " (")) << thrown;
     const std::size_t colon = thrown.rfind(':');
     const std::string file = thrown.substr(0, colon);

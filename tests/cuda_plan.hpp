@@ -31,6 +31,7 @@ struct cuda_algorithm {
           {"direct", cuda::refuse_direct, cuda::direct_kernels},
           {"overlap_save", cuda::refuse_overlap_save, cuda::overlap_save_kernels},
           {"fft", cuda::refuse_fft, cuda::fft_kernels},
+          {"gemm", cuda::refuse_gemm, cuda::gemm_kernels},
           {"plain", [](const detail::request&) { return std::string(); }, cuda::plain_kernels}};
 }
 

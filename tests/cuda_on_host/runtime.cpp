@@ -35,6 +35,7 @@ void runtime::restart(const machine& to) {
   graphs.clear();
   executables.clear();
   forget_cufft_plans();
+  forget_cublas_handles();
   dynamic_shared_limits.clear();
   loaded.clear();
   launches.clear();
@@ -525,6 +526,7 @@ live_objects live() {
     count.events = static_cast<int>(r.events.size());
     count.graphs = static_cast<int>(r.graphs.size() + r.executables.size());
     count.transforms = cuda_on_host::detail::live_cufft_plans();
+    count.multipliers = cuda_on_host::detail::live_cublas_handles();
     return count;
   });
 }

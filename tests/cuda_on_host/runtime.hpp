@@ -206,5 +206,7 @@ runtime& the_runtime();
 /// Under its lock.
 int live_cufft_plans();
 void forget_cufft_plans();
+int live_cublas_handles();
+void forget_cublas_handles();
 
 }  // namespace cuda_on_host::detail

@@ -37,6 +37,7 @@ TRAFFIC = {"parts": ("traffic",)}
 BANKS = {"parts": ("banks",)}
 FEW_BLOCKS = {"parts": ("every kernel",)}
 FAR = {"parts": ("far apart",)}
+CHANNELS = {"parts": ("channels",)}
 
 FAULTS = [
     *faults_in(
@@ -191,11 +192,26 @@ FAULTS = [
     *faults_in(
         "plain.cu", "cuda/plain",
         ("last output missed", ("n < total;", "n < total - 1;")),
-        ("taps transposed", ("p.taps + k * p.col.taps + l", "p.taps + l * p.row.taps + k"), TWIN),
+        ("taps of another filter", ("filter * p.channels * p.row.taps * p.col.taps", "filter * p.row.taps * p.col.taps"), TWIN),
+        ("channels of another group", ("filter / p.filters * p.channels * p.in.step.channel", "filter * p.in.step.channel"), TWIN),
         ("zero taps not stepped over", ("          if (h == Tap{}) continue;", "          "), TWIN),
         ("blocks take no further share", ("       n += threads) {", "       n = total) {"), FEW_BLOCKS),
         ("rows outside are read", ("r < 0 ? -1 : detail::border_index(", "r < -1 ? -1 : detail::border_index(")),
         ("saturation dropped", ("detail::element_of<Out>(sum, p.policy)", "detail::element_of<Out>(sum, overflow::wrap)"), TWIN),
+    ),
+    *faults_in(
+        "gemm.cu", "cuda/gemm",
+        ("right border taken for inside", (" && col < p.col.in;", ";")),
+        ("upper border taken for inside", ("row - (p.row.taps - 1) * p.row.dilation >= 0 && ", ""), TWIN),
+        ("patches are left longer than filters", ("d < p.depth; ++d", "d < 0; ++d")),
+        ("zero taps see what is not finite", ("if (zero_taps && ", "if (false && ")),
+        ("outputs of a tile in its first row", ("row = p.rows.first + (p.first_row + line", "row = p.rows.first + (line"), CHANNELS),
+        ("groups of a tile in the first ones' places", ("(p.first_filter + filter) * p.out.step.channel", "filter * p.out.step.channel"), CHANNELS),
+        ("taps of the first groups", (".b = taps + p.first_filter * tiles_.depth", ".b = taps"), CHANNELS),
+    ),
+    *faults_in(
+        "singles.cpp", "cuda/direct",
+        ("channels as filters", ("channel_of(p.in, filter / filters_)", "channel_of(p.in, filter)"), CHANNELS),
     ),
     *faults_in(
         "kernel.cuh", "cuda/separable",

@@ -36,6 +36,7 @@ struct machine {
   cudaDeviceProp device = default_device();  ///< each of them; limits follow from it
   bool frees_wait = true;  ///< for all work, as real ones do; else its use after that is an error
   bool has_cufft = true;
+  bool has_cublas = true;
   bool knows_ranges = true;  ///< the driver has cuPointerGetAttributes
 };
 
@@ -69,8 +70,9 @@ struct live_objects {
   std::size_t bytes = 0;
   int streams = 0;
   int events = 0;
-  int graphs = 0;      ///< executable ones included
-  int transforms = 0;  ///< plans of cuFFT
+  int graphs = 0;       ///< executable ones included
+  int transforms = 0;   ///< plans of cuFFT
+  int multipliers = 0;  ///< handles of cuBLAS
   friend bool operator==(const live_objects&, const live_objects&) = default;
 };
 [[nodiscard]] live_objects live();

@@ -204,6 +204,8 @@ void count_store(const void* to, std::size_t bytes);
 
 /// A function of cuFFT by its name; null where there is none.
 void* cufft_function(const char* name);
+/// The same of cuBLAS.
+void* cublas_function(const char* name);
 
 }  // namespace cuda_on_host
 

@@ -44,6 +44,14 @@ const simd::gemm<T>& loops() {
   else return best.i64_gemm;
 }
 
+template <class Element, class T, class Tap>
+gemm_blocks blocks_for(const normal_form& form) {
+  constexpr int parts_in = sizeof(Element) / sizeof(T);
+  const simd::gemm<T>& l = loops<T>();
+  return gemm_blocks_for(form, parts_in, parts_in == 2 || is_complex_type<Tap> ? 2 : 1, l.rows,
+                         l.cols, sizeof(T));
+}
+
 /// Samples as `Element`s, one or two numbers of type T each; sums of one or two likewise.
 template <class Element, class T, class Tap>
 class gemm final : public runnable {
@@ -55,7 +63,7 @@ class gemm final : public runnable {
   gemm(const request& r, const std::vector<Tap>& taps)
       : form_(r.form),
         loops_(loops<T>()),
-        blocks_(blocks_for(r.form)),
+        blocks_(blocks_for<Element, T, Tap>(r.form)),
         load_(row_ring<Element>::loader_for(form_.types.in)),
         store_(form_.types.out, form_.overflow),
         executor_(r.how.executor) {
@@ -102,11 +110,6 @@ class gemm final : public runnable {
       throw invalid_problem(
           "options.executor: returned before it had called any task; allowed: one that calls each "
           "once");
-  }
-
-  static gemm_blocks blocks_for(const normal_form& form) {
-    const simd::gemm<T>& l = loops<T>();
-    return gemm_blocks_for(form, parts_in, parts_out, l.rows, l.cols, sizeof(T));
   }
 
  private:
@@ -514,6 +517,12 @@ class gemm final : public runnable {
   std::int64_t lanes_ = 1;
 };
 
+/// A function of its own: clang 14 forgets the virtual members of what is made within nested templates of lambdas.
+template <class Element, class T, class Tap>
+std::unique_ptr<const runnable> made(const request& r, const std::vector<Tap>& taps) {
+  return std::make_unique<gemm<Element, T, Tap>>(r, taps);
+}
+
 /// f.operator()<Element, T, Tap>(taps) with the types that the problem is computed in.
 template <class F>
 auto with_gemm_types(const request& r, const F& f) {
@@ -543,7 +552,7 @@ std::string refuse_gemm(const request& r) {
       integer_sum_bits(r.form.types.in, r.filter.facts.integer_norm1) == 128)
     return "its sums may need more than 64 bits";
   return with_gemm_types(r, [&]<class Element, class T, class Tap>(const std::vector<Tap>&) {
-    const gemm_blocks b = gemm<Element, T, Tap>::blocks_for(r.form);
+    const gemm_blocks b = blocks_for<Element, T, Tap>(r.form);
     const double samples = static_cast<double>(b.planes) * static_cast<double>(b.span_rows) *
                            static_cast<double>(b.span_cols);
     return samples > most_samples
@@ -553,11 +562,9 @@ std::string refuse_gemm(const request& r) {
 }
 
 std::unique_ptr<const runnable> make_gemm(const request& r) {
-  return with_gemm_types(r,
-                         [&]<class Element, class T, class Tap>(
-                             const std::vector<Tap>& taps) -> std::unique_ptr<const runnable> {
-                           return std::make_unique<gemm<Element, T, Tap>>(r, taps);
-                         });
+  return with_gemm_types(r, [&]<class Element, class T, class Tap>(const std::vector<Tap>& taps) {
+    return made<Element, T, Tap>(r, taps);
+  });
 }
 
 }  // namespace convgpu::cpu

@@ -12,6 +12,7 @@
 
 #include "buffers.hpp"
 #include "cuda/algorithms.hpp"
+#include "cuda/singles.hpp"
 #include "src/problem.hpp"
 
 namespace convgpu::test {
@@ -27,10 +28,13 @@ struct cuda_algorithm {
   [[nodiscard]] bool transforms() const { return name == "overlap_save" || name == "fft"; }
 };
 [[nodiscard]] inline std::vector<cuda_algorithm> cuda_algorithms() {
-  return {{"separable", cuda::refuse_separable, cuda::separable_kernels},
-          {"direct", cuda::refuse_direct, cuda::direct_kernels},
-          {"overlap_save", cuda::refuse_overlap_save, cuda::overlap_save_kernels},
-          {"fft", cuda::refuse_fft, cuda::fft_kernels},
+  return {{"separable", detail::refuse_each<cuda::refuse_separable>,
+           cuda::each_kernels<cuda::separable_kernels>},
+          {"direct", detail::refuse_each<cuda::refuse_direct>,
+           cuda::each_kernels<cuda::direct_kernels>},
+          {"overlap_save", detail::refuse_each<cuda::refuse_overlap_save>,
+           cuda::each_kernels<cuda::overlap_save_kernels>},
+          {"fft", detail::refuse_each<cuda::refuse_fft>, cuda::each_kernels<cuda::fft_kernels>},
           {"gemm", cuda::refuse_gemm, cuda::gemm_kernels},
           {"plain", [](const detail::request&) { return std::string(); }, cuda::plain_kernels}};
 }

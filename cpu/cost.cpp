@@ -551,9 +551,15 @@ detail::estimate cost_of_gemm(const detail::request& r, detail::rates values) {
   const bool taken_apart = parts_in == 2 || form.col.stride > 1;
   const double apart = taken_apart ? lines * static_cast<double>(b.span_cols * parts_in) : 0;
   const double packed = groups * repeats * places * depth * static_cast<double>(bytes) / 64;
+  // Loops begun: on tiles of sums, on panels of a channel, and a few for each block.
+  const double panels = ceiling(b.places(), cols);
+  const double begun = groups * repeats * blocks *
+                       (4 + panels * (static_cast<double>(form.channels) +
+                                      ceiling(b.depth, b.depth_at_once) *
+                                          ceiling(std::min(b.height, b.height_at_once), rows)));
   work w{r, rates};
-  w.arithmetic = groups * as_rows * places * depth * product + loaded + apart * rates.apart +
-                 packed * rates.packed +
+  w.arithmetic = begun * rates.strip + groups * as_rows * places * depth * product + loaded +
+                 apart * rates.apart + packed * rates.packed +
                  w.outputs() * (rates.stored * parts_out +
                                 storing(w, element, false) * (parts_out == 2 ? 2 : 1));
   return w.done(direct_error(r));

@@ -9,6 +9,7 @@
 #include <convgpu/calibration.hpp>
 #include <convgpu/dialect.hpp>
 #include <convgpu/error.hpp>
+#include <convgpu/gradient.hpp>
 #include <convgpu/plan.hpp>
 #include <convgpu/problem.hpp>
 #include <convgpu/stream.hpp>

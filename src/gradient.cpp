@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gradients as plans for other problems, with what is left before and after.
+
+#include <algorithm>
+#include <convgpu/detail/arithmetic.hpp>
+#include <convgpu/error.hpp>
+#include <convgpu/gradient.hpp>
+#include <cstring>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "overlap.hpp"
+#include "problem.hpp"
+#include "views.hpp"
+
+namespace convgpu {
+namespace detail {
+namespace {
+
+/// Floats in and out alike: what a gradient of one is in the type of the other.
+void check_gradient_types(const types& t) {
+  if (is_integer(t.in) || t.in != t.out)
+    throw invalid_problem("types: in " + std::string(to_string(t.in)) + ", out " +
+                          std::string(to_string(t.out)) +
+                          "; allowed: floating types, the same for both, for a gradient");
+}
+
+/// Dense elements of a type.
+class array {
+ public:
+  array(dtype type, extent size, std::int64_t planes, std::int64_t channels)
+      : type_(type), size_(size), planes_(planes), channels_(channels) {
+    std::int64_t count = size.count();
+    for (const std::int64_t n : {planes, channels}) count = saturated_product(count, n);
+    bytes_.resize(static_cast<std::size_t>(
+        saturated_product(count, static_cast<std::int64_t>(size_of(type)))));
+  }
+
+  [[nodiscard]] any_view view() noexcept {
+    return {bytes_.data(), type_, size_, planes_, channels_, dense(size_, channels_)};
+  }
+  [[nodiscard]] any_const_view view() const noexcept {
+    return {bytes_.data(), type_, size_, planes_, channels_, dense(size_, channels_)};
+  }
+
+ private:
+  dtype type_;
+  extent size_;
+  std::int64_t planes_;
+  std::int64_t channels_;
+  std::vector<std::byte> bytes_;
+};
+
+/// A place of an element.
+struct place {
+  std::int64_t plane;
+  std::int64_t channel;
+  std::int64_t row;
+  std::int64_t col;
+};
+
+template <class T, class View>
+T* at(const View& v, const place& p) {
+  const strides step = v.step();
+  return static_cast<T*>(v.data()) + p.plane * step.plane + p.channel * step.channel +
+         p.row * step.row + p.col * step.col;
+}
+
+/// f(place) for every element of a view.
+template <class View, class F>
+void for_each_place(const View& v, const F& f) {
+  for (std::int64_t plane = 0; plane < v.planes(); ++plane)
+    for (std::int64_t channel = 0; channel < v.channels(); ++channel)
+      for (std::int64_t row = 0; row < v.size().rows; ++row)
+        for (std::int64_t col = 0; col < v.size().cols; ++col) f(place{plane, channel, row, col});
+}
+
+template <class Void>
+basic_any_view<Void> exchanged(const basic_any_view<Void>& v) {
+  strides step = v.step();
+  std::swap(step.plane, step.channel);
+  return {v.data(), v.type(), v.size(), v.channels(), v.planes(), step, v.where()};
+}
+
+/// Some of a view's channels.
+template <class Void>
+basic_any_view<Void> channels_of(const basic_any_view<Void>& v, std::int64_t first,
+                                 std::int64_t count) {
+  const basic_any_view<Void> one = v.channel(first);
+  return {one.data(), v.type(), v.size(), v.planes(), count, v.step(), v.where()};
+}
+
+template <class Void>
+basic_any_view<Void> one_plane(const basic_any_view<Void>& v) {
+  return {v.data(), v.type(), v.size(), 1, v.channels(), v.step(), v.where()};
+}
+
+template <class T>
+T conjugated(T value) {
+  if constexpr (is_complex_type<T>) return std::conj(value);
+  else return value;
+}
+
+/// A sum as an element of a gradient: of a complex one, where the gradient is real, the real part. Integers have none.
+template <class Out, class Sum>
+Out as_gradient(Sum sum, bool conjugate) {
+  if constexpr (std::is_integral_v<Sum> || std::is_integral_v<Out> || sizeof(Sum) < 4) return Out{};
+  else if constexpr (is_complex_type<Sum> && !is_complex_type<Out>)
+    return element_of<Out>(sum.real(), overflow::saturate);
+  else if constexpr (!is_complex_type<Sum> && is_complex_type<Out>) return Out{};
+  else return element_of<Out>(conjugate ? conjugated(sum) : sum, overflow::saturate);
+}
+
+/// The taps of each group with its filters as channels and its channels as filters.
+array transposed_taps(const problem& p, const any_const_view& filter, bool conjugate) {
+  const std::int64_t channels = p.channels / p.groups;
+  const std::int64_t filters = p.filters / p.groups;
+  array taps(filter.type(), p.filter, p.channels, filters);
+  with_element_type(filter.type(), [&]<class T>() {
+    for_each_place(filter, [&](const place& from) {
+      const std::int64_t group = from.plane / filters;
+      const place to{group * channels + from.channel, from.plane % filters, from.row, from.col};
+      const T tap = *at<const T>(filter, from);
+      *at<T>(taps.view(), to) = conjugate ? conjugated(tap) : tap;
+    });
+  });
+  return taps;
+}
+
+/// What sums of a type are folded in.
+dtype wider(dtype type) {
+  return type == dtype::f16 || type == dtype::bf16 ? dtype::f32 : type;
+}
+
+}  // namespace
+
+class input_gradient_state {
+ public:
+  input_gradient_state(const problem& p, const any_const_view& filter, const options& how)
+      : problem_(p), form_(normalise(p)), inner_(make(filter, how)) {}
+
+  [[nodiscard]] const description& why() const noexcept { return inner_.describe(); }
+
+  void run(const any_const_view& out_gradient, const any_view& in_gradient) const {
+    const any_const_view from = checked(out_gradient, {"out_gradient",
+                                                       problem_.types.out,
+                                                       {form_.row.out, form_.col.out},
+                                                       problem_.planes,
+                                                       problem_.filters,
+                                                       problem_.layout,
+                                                       memory::host});
+    const any_view to =
+        checked_output(in_gradient, {"in_gradient", problem_.types.in, problem_.in, problem_.planes,
+                                     problem_.channels, problem_.layout, memory::host});
+    if (overlap(from, to))
+      throw invalid_problem(
+          "in_gradient: shares memory with out_gradient; allowed: memory of its own");
+    array whole(wider(problem_.types.in), inner_.output_extent(), problem_.planes,
+                problem_.channels);
+    if (problem_.stride == extent{1, 1}) {
+      inner_.run(from, whole.view());
+    } else {
+      const array apart = with_zeros_between(from);
+      inner_.run(apart.view(), whole.view());
+    }
+    fold(whole.view(), to);
+  }
+
+ private:
+  [[nodiscard]] extent spread() const noexcept {
+    return {(form_.row.out - 1) * form_.row.stride + 1, (form_.col.out - 1) * form_.col.stride + 1};
+  }
+
+  plan make(const any_const_view& filter, const options& how) const {
+    check_gradient_types(problem_.types);
+    const any_const_view taps =
+        checked(filter, {"filter", problem_.types.filter, problem_.filter, problem_.filters,
+                         problem_.channels / problem_.groups, convgpu::layout::channels_first,
+                         memory::host});
+    const bool flips = problem_.op == operation::convolution;
+    // Of a convolution the conjugate of the taps counts, and of a correlation that of what counts there.
+    const bool conjugates = flips || !problem_.conjugate;
+    const array turned = transposed_taps(problem_, taps, conjugates);
+    const problem inner{
+        .in = spread(),
+        .filter = problem_.filter,
+        .planes = problem_.planes,
+        .channels = problem_.filters,
+        .filters = problem_.channels,
+        .groups = problem_.groups,
+        .types = {problem_.types.out, problem_.types.filter, wider(problem_.types.in)},
+        .op = flips ? operation::correlation : operation::convolution,
+        .mode = mode::full,
+        .dilation = problem_.dilation,
+        .conjugate = false};
+    return plan(inner, turned.view(), how);
+  }
+
+  [[nodiscard]] array with_zeros_between(const any_const_view& from) const {
+    array apart(from.type(), spread(), from.planes(), from.channels());
+    with_element_type(from.type(), [&]<class T>() {
+      for_each_place(from, [&](const place& p) {
+        *at<T>(apart.view(), {p.plane, p.channel, p.row * form_.row.stride,
+                              p.col * form_.col.stride}) = *at<const T>(from, p);
+      });
+    });
+    return apart;
+  }
+
+  /// Adds up what stands in x̃ for the same sample of x. Entry 0 of the whole is what the last tap of output 0 sees.
+  void fold(const any_const_view& whole, const any_view& to) const {
+    const border_kind border = form_.border.kind();
+    const auto origins = [&](const axis& a, std::int64_t entries) {
+      std::vector<std::int64_t> index(static_cast<std::size_t>(entries));
+      for (std::int64_t n = 0; n < entries; ++n)
+        index[static_cast<std::size_t>(n)] = border_index(border, a.at(0, a.taps - 1) + n, a.in);
+      return index;
+    };
+    const auto rows = origins(form_.row, whole.size().rows);
+    const auto cols = origins(form_.col, whole.size().cols);
+    with_element_type(whole.type(), [&]<class Sum>() {
+      std::vector<Sum> sums(static_cast<std::size_t>(problem_.in.count()));
+      for (std::int64_t plane = 0; plane < to.planes(); ++plane)
+        for (std::int64_t channel = 0; channel < to.channels(); ++channel) {
+          std::fill(sums.begin(), sums.end(), Sum{});
+          if constexpr (!std::is_integral_v<Sum> && sizeof(Sum) >= 4)
+            for (std::size_t r = 0; r < rows.size(); ++r)
+              for (std::size_t c = 0; rows[r] >= 0 && c < cols.size(); ++c)
+                if (cols[c] >= 0)
+                  sums[static_cast<std::size_t>(rows[r] * problem_.in.cols + cols[c])] +=
+                      *at<const Sum>(whole, {plane, channel, static_cast<std::int64_t>(r),
+                                             static_cast<std::int64_t>(c)});
+          with_element_type(to.type(), [&]<class Out>() {
+            if constexpr (can_store<Out, Sum> && !std::is_integral_v<Out> && sizeof(Sum) >= 4)
+              for (std::int64_t n = 0; n < problem_.in.count(); ++n)
+                *at<Out>(to, {plane, channel, n / problem_.in.cols, n % problem_.in.cols}) =
+                    element_of<Out>(sums[static_cast<std::size_t>(n)], overflow::saturate);
+          });
+        }
+    });
+  }
+
+  problem problem_;
+  normal_form form_;
+  plan inner_;
+};
+
+class filter_gradient_state {
+ public:
+  filter_gradient_state(const problem& p, const options& how)
+      : problem_(p), how_(how), form_(normalise(p)) {
+    check_gradient_types(p.types);
+  }
+
+  void run(const any_const_view& in, const any_const_view& out_gradient,
+           const any_view& gradient) const {
+    const any_const_view x = checked(in, {"in", problem_.types.in, problem_.in, problem_.planes,
+                                          problem_.channels, problem_.layout, memory::host});
+    const any_const_view y = checked(out_gradient, {"out_gradient",
+                                                    problem_.types.out,
+                                                    {form_.row.out, form_.col.out},
+                                                    problem_.planes,
+                                                    problem_.filters,
+                                                    problem_.layout,
+                                                    memory::host});
+    const any_view to =
+        checked_output(gradient, {"gradient", problem_.types.filter, problem_.filter,
+                                  problem_.filters, problem_.channels / problem_.groups,
+                                  convgpu::layout::channels_first, memory::host});
+    for (const auto& [name, other] : {std::pair("in", x), std::pair("out_gradient", y)})
+      if (overlap(other, to))
+        throw invalid_problem(std::string("gradient: shares memory with ") + name +
+                              "; allowed: memory of its own");
+    const std::int64_t channels = problem_.channels / problem_.groups;
+    const std::int64_t filters = problem_.filters / problem_.groups;
+    // Planes are summed; channels of the input are left apart.
+    for (std::int64_t g = 0; g < problem_.groups; ++g) {
+      const any_const_view samples = exchanged(channels_of(x, g * channels, channels));
+      const any_const_view taps = exchanged(channels_of(y, g * filters, filters));
+      const plan made(inner(channels, filters), taps, how_);
+      array sums(made.problem().types.out, made.output_extent(), channels, filters);
+      made.run(samples, sums.view());
+      store(sums.view(), g * filters, to);
+    }
+  }
+
+ private:
+  /// Taps are outputs, at a distance of the dilation; outputs are taps, at a distance of the stride.
+  [[nodiscard]] problem inner(std::int64_t channels, std::int64_t filters) const {
+    const auto beyond = [](const axis& a) {
+      return std::max<std::int64_t>(a.at(a.out - 1, 0) - (a.in - 1), 0);
+    };
+    const types& t = problem_.types;
+    // Real filters of complex data have the real part of what a complex one would.
+    return {.in = problem_.in,
+            .filter = {form_.row.out, form_.col.out},
+            .planes = channels,
+            .channels = problem_.planes,
+            .filters = filters,
+            .types = {t.in, t.out, wider(t.in)},
+            .op = operation::correlation,
+            .mode = mode::valid,
+            .border = problem_.border,
+            .padding = {.top = -form_.row.at(0, form_.row.taps - 1),
+                        .bottom = beyond(form_.row),
+                        .left = -form_.col.at(0, form_.col.taps - 1),
+                        .right = beyond(form_.col)},
+            .stride = problem_.dilation,
+            .dilation = problem_.stride};
+  }
+
+  /// The sums Σ conj(∂L/∂y)·x̃ of a group as gradients. They go from the last tap of a convolution to its first; behind
+  /// those there may be more than there are taps, where a stride passes by the input's end.
+  void store(const any_const_view& sums, std::int64_t first, const any_view& to) const {
+    const bool flips = problem_.op == operation::convolution;
+    const bool conjugates = flips || !problem_.conjugate;
+    const auto tap = [&](const place& p) {
+      const std::int64_t row = flips ? problem_.filter.rows - 1 - p.row : p.row;
+      const std::int64_t col = flips ? problem_.filter.cols - 1 - p.col : p.col;
+      return place{p.channel, p.plane, row, col};
+    };
+    with_element_type(sums.type(), [&]<class Sum>() {
+      with_element_type(to.type(), [&]<class Out>() {
+        for (std::int64_t f = 0; f < sums.channels(); ++f)
+          for_each_place(one_plane(to), [&](place p) {
+            p.plane = f;
+            const Sum sum = *at<const Sum>(sums, tap(p));
+            p.plane = first + f;
+            *at<Out>(to, p) = as_gradient<Out>(sum, conjugates);
+          });
+      });
+    });
+  }
+
+  problem problem_;
+  options how_;
+  normal_form form_;
+};
+
+}  // namespace detail
+
+input_gradient::input_gradient(const problem& p, const any_const_view& filter, const options& how)
+    : state_(std::make_shared<const detail::input_gradient_state>(p, filter, how)) {}
+
+void input_gradient::run(const any_const_view& out_gradient, const any_view& in_gradient) const {
+  state_->run(out_gradient, in_gradient);
+}
+
+const description& input_gradient::describe() const noexcept {
+  return state_->why();
+}
+
+filter_gradient::filter_gradient(const problem& p, const options& how)
+    : state_(std::make_shared<const detail::filter_gradient_state>(p, how)) {}
+
+void filter_gradient::run(const any_const_view& in, const any_const_view& out_gradient,
+                          const any_view& gradient) const {
+  state_->run(in, out_gradient, gradient);
+}
+
+}  // namespace convgpu

@@ -145,7 +145,7 @@ class CONVGPU_API plan {
 
   /// The same for a filter that is a column times a row, h[k][l] = column[k]·row[l]: both of one type, each one row
   /// or one column of taps, or a bare range. Nobody has to find out then that it is, or how nearly.
-  /// \throws as above; invalid_problem also where a product of two taps is out of range
+  /// \throws as above; invalid_problem also where a product of two taps is out of range, or for several channels or filters
   plan(const convgpu::problem& p, const any_const_view& column, const any_const_view& row,
        const options& how = {});
 
@@ -154,8 +154,8 @@ class CONVGPU_API plan {
   plan& operator=(const plan&) noexcept;
   ~plan();
 
-  /// Computes. `in` and `out` have the problem's types, its planes and the extents of `problem().in` and
-  /// `output_extent()`, in any steps, host memory for a plan on the CPU; they must not overlap, and
+  /// Computes. `in` and `out` have the problem's types and planes, its channels and filters in number, and the
+  /// extents of `problem().in` and `output_extent()`, in any steps, host memory for a plan on the CPU; they must not overlap, and
   /// elements of `out` must not overlap each other. A bare range stands for a dense array.
   ///
   /// On the CPU the work is done on return. A plan on a CUDA device takes
@@ -173,7 +173,7 @@ class CONVGPU_API plan {
   ///
   /// A plan runs on its device whichever device is the caller's current one, and leaves that as it was.
   ///
-  /// \throws invalid_problem  a view is null, of other type, extent, planes or memory than the plan's,
+  /// \throws invalid_problem  a view is null, of other type, extent, planes, channels or memory than the plan's,
   ///                          overlaps, or reaches past its allocation on the device; the workspace is too
   ///                          small, overlaps, is of other memory, or is missing in a capture; the stream is
   ///                          not the device's

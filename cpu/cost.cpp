@@ -65,10 +65,7 @@ struct caches {
 }  // namespace
 
 estimate work::done(double error) const {
-  const double all = bytes();
-  const caches& c = caches::here();
-  // In the second level, rates are as they were measured.
-  const double memory = all * (all <= c.l2 ? 0 : all <= c.l3 ? rates.byte_l3 : rates.byte_memory);
+  const double memory = rereading(*this, bytes());
   const double busy = std::max(arithmetic, memory) + not_overlapped * std::min(arithmetic, memory);
   estimate e{.seconds = rates.call + busy, .error = error};
   e.by = busy < rates.call     ? bound::overhead
@@ -77,6 +74,12 @@ estimate work::done(double error) const {
   const double threads = hardware_threads();
   e.shared_seconds = std::min(e.seconds, e.seconds / threads + rates.hand_off);
   return e;
+}
+
+double rereading(const work& w, double bytes) {
+  const caches& c = caches::here();
+  // In the second level, rates are as they were measured.
+  return bytes * (bytes <= c.l2 ? 0 : bytes <= c.l3 ? w.rates.byte_l3 : w.rates.byte_memory);
 }
 
 double loading(const work& w, const loaded_rows& l, dtype to) {

@@ -38,6 +38,9 @@ struct loaded_rows {
 /// Samples of a row that lie outside the input.
 [[nodiscard]] double outside_of(const detail::axis& a);
 
+/// Seconds for so many bytes that are read again and again, if they are too many for the second-level cache.
+[[nodiscard]] double rereading(const work& w, double bytes);
+
 [[nodiscard]] inline double rounded_up(std::int64_t n, std::int64_t to) {
   return static_cast<double>((n + to - 1) / to * to);
 }

@@ -72,6 +72,7 @@ detail::estimate cost_of_gemm(const detail::request& r, detail::rates values) {
                                           ceiling(std::min(b.height, b.height_at_once), rows)));
   work w{r, rates};
   w.arithmetic = begun * rates.strip + groups * as_rows * places * depth * product + loaded +
+                 groups * blocks * rereading(w, height * depth * static_cast<double>(bytes)) +
                  apart * rates.apart + packed * rates.packed +
                  w.outputs() * (rates.stored * parts_out +
                                 storing(w, element, false) * (parts_out == 2 ? 2 : 1));
@@ -111,6 +112,7 @@ detail::estimate cost_of_winograd(const detail::request& r, detail::rates values
   w.arithmetic =
       begun * rates.strip + loaded +
       groups * b.lanes * numbers * channels * as_rows * (wide ? rates.gemm_f64 : rates.gemm_f32) +
+      groups * blocks * rereading(w, height * channels * numbers * (wide ? 8 : 4)) +
       vectors * (channels * rates.tiles_in + height * rates.tiles_out) +
       w.outputs() * storing(w, wide ? dtype::f64 : dtype::f32, false) +
       w.outputs() / (m * static_cast<double>(b.cols)) * rates.row;

@@ -24,6 +24,11 @@ namespace convgpu::cpu {
 [[nodiscard]] std::string refuse_gemm(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_gemm(const detail::request& r);
 
+/// Tiles of outputs of filters of 3 x 3, by fewer products than they have. Refuses other filters, strides and
+/// dilations, integers and complex numbers, and what its error would be too large for.
+[[nodiscard]] std::string refuse_winograd(const detail::request& r);
+[[nodiscard]] std::unique_ptr<const detail::runnable> make_winograd(const detail::request& r);
+
 /// Direct summation, row by row, on all threads. Refuses filters that are nearly all gaps.
 [[nodiscard]] std::string refuse_direct(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_direct(const detail::request& r);

@@ -34,6 +34,12 @@ constexpr algorithm algorithms[] = {
      .refusal = refuse_each<cpu::refuse_direct>,
      .cost = cost_of_each<cpu::cost_of_direct>,
      .make = cpu::make_each<cpu::make_direct>},
+    {.name = "cpu/winograd",
+     .summary =
+         "tiles of outputs of 3x3 filters, by products of matrices that are fewer than theirs",
+     .refusal = cpu::refuse_winograd,
+     .cost = cpu::cost_of_winograd,
+     .make = cpu::make_winograd},
     {.name = "cpu/gemm",
      .summary = "products of matrices, patches put together block by block in the cache",
      .refusal = cpu::refuse_gemm,

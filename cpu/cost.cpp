@@ -20,7 +20,7 @@
 #include <variant>
 #include <vector>
 
-#include "gemm.hpp"
+#include "cost.hpp"
 #include "overlap_save.hpp"
 #include "parallel.hpp"
 #include "passes.hpp"
@@ -36,10 +36,6 @@ using namespace detail;  // numbers: what both backends compute with
 
 /// What memory and arithmetic do not do at the same time, of the shorter one of both.
 constexpr double not_overlapped = 0.25;
-
-double rounded_up(std::int64_t n, std::int64_t to) {
-  return static_cast<double>((n + to - 1) / to * to);
-}
 
 /// Bytes that fit in a level of the caches.
 struct caches {
@@ -66,42 +62,25 @@ struct caches {
   }
 };
 
-/// Work of all threads, put together.
-struct work {
-  const request& r;
-  const cpu::rates& rates;
-  double arithmetic = 0;  // seconds
+}  // namespace
 
-  [[nodiscard]] double outputs() const { return r.form.outputs(); }
-  [[nodiscard]] double bytes() const {
-    return r.form.samples() * static_cast<double>(size_of(r.form.types.in)) +
-           outputs() * static_cast<double>(size_of(r.form.types.out));
-  }
+estimate work::done(double error) const {
+  const double memory = rereading(*this, bytes());
+  const double busy = std::max(arithmetic, memory) + not_overlapped * std::min(arithmetic, memory);
+  estimate e{.seconds = rates.call + busy, .error = error};
+  e.by = busy < rates.call     ? bound::overhead
+         : memory > arithmetic ? bound::memory
+                               : bound::arithmetic;
+  const double threads = hardware_threads();
+  e.shared_seconds = std::min(e.seconds, e.seconds / threads + rates.hand_off);
+  return e;
+}
 
-  [[nodiscard]] estimate done(double error) const {
-    const double all = bytes();
-    const caches& c = caches::here();
-    // In the second level, rates are as they were measured.
-    const double memory = all * (all <= c.l2 ? 0 : all <= c.l3 ? rates.byte_l3 : rates.byte_memory);
-    const double busy =
-        std::max(arithmetic, memory) + not_overlapped * std::min(arithmetic, memory);
-    estimate e{.seconds = rates.call + busy, .error = error};
-    e.by = busy < rates.call     ? bound::overhead
-           : memory > arithmetic ? bound::memory
-                                 : bound::arithmetic;
-    const double threads = hardware_threads();
-    e.shared_seconds = std::min(e.seconds, e.seconds / threads + rates.hand_off);
-    return e;
-  }
-};
-
-/// Rows of x̃ that are loaded.
-struct loaded_rows {
-  double rows;
-  double pieces;   // of each
-  double samples;  // of each
-  double outside;  // of these
-};
+double rereading(const work& w, double bytes) {
+  const caches& c = caches::here();
+  // In the second level, rates are as they were measured.
+  return bytes * (bytes <= c.l2 ? 0 : bytes <= c.l3 ? w.rates.byte_l3 : w.rates.byte_memory);
+}
 
 double loading(const work& w, const loaded_rows& l, dtype to) {
   const cpu::rates& rates = w.rates;
@@ -114,7 +93,6 @@ double loading(const work& w, const loaded_rows& l, dtype to) {
          (l.pieces * rates.row + l.samples * each + (repeats ? l.outside * rates.continued : 0));
 }
 
-/// Outputs put where they belong.
 double storing(const work& w, dtype sums, bool in_place) {
   if (in_place) return 0;
   const types& t = w.r.form.types;
@@ -124,11 +102,12 @@ double storing(const work& w, dtype sums, bool in_place) {
   return has_loop ? w.rates.stored : w.rates.clamped;
 }
 
-/// Samples of a row that lie outside the input.
 double outside_of(const axis& a) {
   return static_cast<double>(std::max<std::int64_t>(-a.at(0, a.taps - 1), 0) +
                              std::max<std::int64_t>(a.at(a.out - 1, 0) - (a.in - 1), 0));
 }
+
+namespace {
 
 // ---- cpu/direct
 
@@ -501,68 +480,6 @@ detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates va
     w.arithmetic += w.outputs() * storing(w, wide ? dtype::f64 : dtype::f32, false);
   // Integers are rounded to what they are.
   return w.done(is_integer(r.form.types.filter) ? 0 : blocks->error);
-}
-
-detail::estimate cost_of_gemm(const detail::request& r, detail::rates values) {
-  const cpu::rates rates = to_rates(values);
-  const normal_form& form = r.form;
-  const types& t = form.types;
-  const simd::kernels& simd = simd::best();
-  const int parts_in = is_complex(t.in) ? 2 : 1;
-  const int parts_out = parts_in == 2 || is_complex(t.filter) ? 2 : 1;
-  double product = rates.gemm_f32;
-  int cols = simd.f32_gemm.cols;
-  int rows = simd.f32_gemm.rows;
-  dtype element = dtype::f32;
-  const auto take = [&](double of, const auto& loops, dtype as) {
-    product = of;
-    cols = loops.cols;
-    rows = loops.rows;
-    element = as;
-  };
-  if (is_integer(t.filter)) {
-    if (integer_sum_bits(t.in, r.filter.facts.integer_norm1) == 32)
-      take(rates.gemm_i32, simd.i32_gemm, dtype::i32);
-    else take(rates.gemm_i64, simd.i64_gemm, dtype::i64);
-  } else if (sums_in_f64(t)) {
-    take(rates.gemm_f64, simd.f64_gemm, dtype::f64);
-  }
-  const auto bytes = static_cast<std::int64_t>(size_of(element));
-  const gemm_blocks b = gemm_blocks_for(form, parts_in, parts_out, rows, cols, bytes);
-  const auto ceiling = [](std::int64_t n, std::int64_t of) {
-    return static_cast<double>((n - 1) / of + 1);
-  };
-  // Panels of places, of whole blocks; an odd one is of half as many.
-  const double blocks = ceiling(form.planes, b.planes) * ceiling(form.row.out, b.rows) *
-                        ceiling(form.col.out, b.cols);
-  const double places = blocks * rounded_up(b.places(), cols / 2);
-  const auto depth = static_cast<double>(b.depth);
-  const auto groups = static_cast<double>(form.groups);
-  const double repeats = ceiling(b.height, b.height_at_once);
-  const double height = static_cast<double>((b.height + 1) / 2 * 2);
-  // Where there are few filters, loads of samples take longer than products.
-  const double as_rows = std::max(height, static_cast<double>(rows));
-  const double lines =
-      groups * repeats * blocks * static_cast<double>(form.channels) *
-      static_cast<double>(b.planes) *
-      (static_cast<double>((b.rows - 1) * form.row.stride) + static_cast<double>(form.row.reach()));
-  const double loaded = loading(
-      {r, rates}, {lines, 1, static_cast<double>(b.span_cols), outside_of(form.col)}, element);
-  const bool taken_apart = parts_in == 2 || form.col.stride > 1;
-  const double apart = taken_apart ? lines * static_cast<double>(b.span_cols * parts_in) : 0;
-  const double packed = groups * repeats * places * depth * static_cast<double>(bytes) / 64;
-  // Loops begun: on tiles of sums, on panels of a channel, and a few for each block.
-  const double panels = ceiling(b.places(), cols);
-  const double begun = groups * repeats * blocks *
-                       (4 + panels * (static_cast<double>(form.channels) +
-                                      ceiling(b.depth, b.depth_at_once) *
-                                          ceiling(std::min(b.height, b.height_at_once), rows)));
-  work w{r, rates};
-  w.arithmetic = begun * rates.strip + groups * as_rows * places * depth * product + loaded +
-                 apart * rates.apart + packed * rates.packed +
-                 w.outputs() * (rates.stored * parts_out +
-                                storing(w, element, false) * (parts_out == 2 ? 2 : 1));
-  return w.done(direct_error(r));
 }
 
 detail::estimate cost_of_reference(const detail::request& r, detail::rates values) {

@@ -10,19 +10,16 @@
 // taken apart when they are loaded, so that neighbouring places are neighbours in memory. Complex numbers are two
 // rows or columns of real ones. Each output is summed in one order, whatever the threads.
 
-#include <atomic>
-#include <cmath>
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/error_bound.hpp>
-#include <convgpu/error.hpp>
-#include <limits>
 #include <string>
 #include <utility>
 
 #include "algorithms.hpp"
+#include "blocks.hpp"
 #include "fft.hpp"
 #include "gemm.hpp"
-#include "parallel.hpp"
+#include "lanes.hpp"
 #include "rows.hpp"
 #include "simd.hpp"
 #include "stores.hpp"
@@ -64,9 +61,15 @@ class gemm final : public runnable {
       : form_(r.form),
         loops_(loops<T>()),
         blocks_(blocks_for<Element, T, Tap>(r.form)),
+        grid_{.groups = form_.groups,
+              .height = {blocks_.height, blocks_.height_at_once},
+              .planes = {form_.planes, blocks_.planes},
+              .rows = {form_.row.out, blocks_.rows},
+              .cols = {form_.col.out, blocks_.cols}},
         load_(row_ring<Element>::loader_for(form_.types.in)),
         store_(form_.types.out, form_.overflow),
-        executor_(r.how.executor) {
+        executor_(r.how.executor),
+        anew_(form_, may_be_spoilt(taps) ? taps : std::vector<Tap>()) {
     const axis& col = form_.col;
     phases_ = std::min(col.stride, blocks_.span_cols);
     phase_pitch_ = (blocks_.span_cols - 1) / phases_ + 1 + loops_.beyond;
@@ -99,17 +102,10 @@ class gemm final : public runnable {
   void run(const any_const_view& in, const any_view& out, stream,
            std::span<std::byte> workspace) const override {
     std::byte* const memory = aligned(workspace.data());
-    std::atomic<std::int64_t> next = 0;
-    const auto lane = [&](std::int64_t index) {
-      const scratch own(*this, memory + static_cast<std::size_t>(index) * lane_bytes());
-      for (std::int64_t n = next++; n < tasks(); n = next++) compute(n, own, in, out);
-    };
-    // By reference, so that the std::function allocates nothing.
-    parallel_for(lanes_, executor_, std::ref(lane));
-    if (next < tasks())
-      throw invalid_problem(
-          "options.executor: returned before it had called any task; allowed: one that calls each "
-          "once");
+    share_out(lanes_, grid_.count(), executor_, [&](std::int64_t lane) {
+      return [&, own = scratch(*this, memory + static_cast<std::size_t>(lane) * lane_bytes())](
+                 std::int64_t n) { compute(grid_[n], own, in, out); };
+    });
   }
 
  private:
@@ -150,8 +146,7 @@ class gemm final : public runnable {
   }
   [[nodiscard]] std::int64_t sums_pitch() const noexcept { return panels_ * loops_.cols; }
   [[nodiscard]] std::size_t sums_bytes() const noexcept {
-    return static_cast<std::size_t>((blocks_.height_at_once + 1) / 2 * 2 * sums_pitch()) *
-           sizeof(T);
+    return static_cast<std::size_t>((grid_.height.at_once + 1) / 2 * 2 * sums_pitch()) * sizeof(T);
   }
   [[nodiscard]] std::size_t results_bytes() const noexcept {
     return static_cast<std::size_t>(blocks_.cols) * sizeof(result);
@@ -216,87 +211,27 @@ class gemm final : public runnable {
             }
         }
       }
-    has_zeros_ = (parts_in == 2 && !is_complex_type<Tap>) ||
-                 std::find(taps.begin(), taps.end(), Tap{}) != taps.end();
-    if constexpr (!std::is_integral_v<T>)
-      if (has_zeros_) taps_ = taps;
   }
 
-  // ---- tasks
-
-  [[nodiscard]] std::int64_t plane_blocks() const noexcept {
-    return (form_.planes - 1) / blocks_.planes + 1;
-  }
-  [[nodiscard]] std::int64_t row_blocks() const noexcept {
-    return (form_.row.out - 1) / blocks_.rows + 1;
-  }
-  [[nodiscard]] std::int64_t col_blocks() const noexcept {
-    return (form_.col.out - 1) / blocks_.cols + 1;
-  }
-  [[nodiscard]] std::int64_t height_blocks() const noexcept {
-    return (blocks_.height - 1) / blocks_.height_at_once + 1;
-  }
-  [[nodiscard]] std::int64_t tasks() const noexcept {
-    return form_.groups * height_blocks() * plane_blocks() * row_blocks() * col_blocks();
+  /// A zero tap sees nothing, but 0 · NaN is NaN.
+  static bool may_be_spoilt(const std::vector<Tap>& taps) {
+    return (parts_in == 2 && !is_complex_type<Tap>) ||
+           std::find(taps.begin(), taps.end(), Tap{}) != taps.end();
   }
 
   void cut_lanes(const request& r) {
     constexpr double products_worth_a_thread = 1 << 20;
-    std::int64_t threads = r.how.max_threads > 0 ? r.how.max_threads : hardware_threads();
-    if (!executor_) threads = std::min<std::int64_t>(threads, hardware_threads());
+    constexpr std::size_t most_workspace = std::size_t{64} << 20;
     const double worth =
         form_.outputs() * static_cast<double>(blocks_.depth * parts_out) / products_worth_a_thread;
-    threads = std::min(threads, static_cast<std::int64_t>(std::min(worth, 1e9)));
-    // Too few places for all: filters are dealt out, too, in whole panels.
-    while (tasks() < 2 * threads && blocks_.height_at_once > loops_.rows) {
-      const std::int64_t panels = (blocks_.height_at_once - 1) / loops_.rows + 1;
-      blocks_.height_at_once = (panels + 1) / 2 * loops_.rows;
-    }
-    constexpr std::size_t most_workspace = std::size_t{64} << 20;
-    const auto room = static_cast<std::int64_t>(
-        std::min(most_workspace,
-                 r.how.max_workspace - std::min(r.how.max_workspace, alignment - 1)) /
-        lane_bytes());
-    lanes_ = std::max<std::int64_t>(std::min({threads, tasks(), room}), 1);
+    grid_.deal_out(std::min(threads_for(r.how), static_cast<std::int64_t>(std::min(worth, 1e9))),
+                   loops_.rows);
+    lanes_ = lanes_for(r.how, grid_.count(), worth, lane_bytes(), most_workspace);
     if (lanes_ > 1 && !executor_) start_workers();  // now, so that no run has to
   }
 
-  /// The part of a task that changes with it.
-  struct block {
-    std::int64_t group;
-    std::int64_t row;  // of the group's matrix, the first
-    std::int64_t height;
-    std::int64_t plane;  // first
-    std::int64_t planes;
-    std::int64_t i;  // first row of outputs
-    std::int64_t rows;
-    std::int64_t j;  // first column
-    std::int64_t cols;
-
-    [[nodiscard]] std::int64_t places() const noexcept { return planes * rows * cols; }
-  };
-  [[nodiscard]] block at(std::int64_t n) const noexcept {
-    const auto next = [&](std::int64_t of) {
-      const std::int64_t index = n % of;
-      n /= of;
-      return index;
-    };
-    block b{};
-    b.j = next(col_blocks()) * blocks_.cols;
-    b.cols = std::min(blocks_.cols, form_.col.out - b.j);
-    b.i = next(row_blocks()) * blocks_.rows;
-    b.rows = std::min(blocks_.rows, form_.row.out - b.i);
-    b.plane = next(plane_blocks()) * blocks_.planes;
-    b.planes = std::min(blocks_.planes, form_.planes - b.plane);
-    b.row = next(height_blocks()) * blocks_.height_at_once;
-    b.height = std::min(blocks_.height_at_once, blocks_.height - b.row);
-    b.group = n;
-    return b;
-  }
-
-  void compute(std::int64_t n, const scratch& own, const any_const_view& in,
+  void compute(const block& b, const scratch& own, const any_const_view& in,
                const any_view& out) const {
-    const block b = at(n);
     find_pieces(b, own);
     for (std::int64_t first = 0; first < blocks_.depth; first += blocks_.depth_at_once) {
       const std::int64_t last = std::min(first + blocks_.depth_at_once, blocks_.depth);
@@ -318,7 +253,7 @@ class gemm final : public runnable {
       const std::int64_t begin = k - channel * of_channel;
       const std::int64_t end = std::min(of_channel, last - channel * of_channel);
       const std::int64_t bottom = (end - 1) / of_row;  // row of the filter
-      load_rows(b, in.channel(b.group * form_.channels + channel), begin / of_row, bottom, own);
+      load_rows(b, b.group * form_.channels + channel, begin / of_row, bottom, own, in);
       for (std::int64_t panel = 0; panel * loops_.cols < b.places(); ++panel)
         loops_.pack({.pieces = own.pieces + own.first_pieces[panel],
                      .count = own.first_pieces[panel + 1] - own.first_pieces[panel],
@@ -333,48 +268,31 @@ class gemm final : public runnable {
   /// Where the places of each panel begin in rows that are loaded.
   void find_pieces(const block& b, const scratch& own) const {
     std::int32_t count = 0;
-    std::int64_t p = 0;
-    std::int64_t i = 0;
-    std::int64_t j = 0;
-    std::int64_t panel = 0;
-    for (; panel * loops_.cols < b.places(); ++panel) {
-      own.first_pieces[panel] = count;
-      const std::int64_t places =
-          std::min<std::int64_t>(loops_.cols, b.places() - panel * loops_.cols);
-      for (std::int64_t at = 0; at < places;) {
-        const std::int64_t n = std::min(b.cols - j, places - at);
-        own.pieces[count++] = {
-            own.rows + (p * blocks_.span_rows + i * form_.row.stride) * row_pitch_ + j,
-            static_cast<std::int32_t>(at), static_cast<std::int32_t>(n)};
-        at += n;
-        if ((j += n) < b.cols) break;  // the panel is full
-        j = 0;
-        if (++i == b.rows) i = 0, ++p;
-      }
-    }
-    own.first_pieces[panel] = count;
+    for_each_piece(b, loops_.cols,
+                   [&](std::int64_t panel, std::int64_t at, std::int64_t n, std::int64_t p,
+                       std::int64_t i, std::int64_t j) {
+                     if (at == 0) own.first_pieces[panel] = count;
+                     own.pieces[count++] = {
+                         own.rows + (p * blocks_.span_rows + i * form_.row.stride) * row_pitch_ + j,
+                         static_cast<std::int32_t>(at), static_cast<std::int32_t>(n)};
+                   });
+    own.first_pieces[(b.places() - 1) / loops_.cols + 1] = count;
   }
 
   /// Rows of x̃ of a channel that rows top … bottom of the filter meet, for all planes of the block.
-  void load_rows(const block& b, const any_const_view& channel, std::int64_t top,
-                 std::int64_t bottom, const scratch& own) const {
+  void load_rows(const block& b, std::int64_t channel, std::int64_t top, std::int64_t bottom,
+                 const scratch& own, const any_const_view& in) const {
     const std::int64_t from = form_.row.at(b.i, bottom);
     const std::int64_t to = form_.row.at(b.i + b.rows - 1, top);
     const std::int64_t left = form_.col.at(b.j, form_.col.taps - 1);
     const std::int64_t count = form_.col.at(b.j + b.cols - 1, 0) - left + 1;
-    const strides step = channel.step();
     for (std::int64_t p = 0; p < b.planes; ++p)
       for (std::int64_t r = from; r <= to; ++r) {
-        const std::int64_t source = border_index(form_.border.kind(), r, form_.row.in);
-        const std::byte* const data = static_cast<const std::byte*>(channel.data()) +
-                                      ((b.plane + p) * step.plane + source * step.row) *
-                                          static_cast<std::int64_t>(size_of(form_.types.in));
         T* const row = own.rows + (p * blocks_.span_rows + r - from) * row_pitch_;
         Element* const whole =
             parts_in == 1 && phases_ == 1 ? reinterpret_cast<Element*>(row) : own.row;
-        // A row that is all outside looks like any row beyond its ends.
-        if (source >= 0) load_(whole, data, step.col, left, count, form_);
-        else load_(whole, nullptr, 0, -count, count, form_);
+        load_row_of(whole, row_of(in, b.plane + p, channel, r, form_), in.step().col, left, count,
+                    load_, form_);
         if (parts_in == 2 || phases_ > 1) take_apart(whole, count, row);
       }
   }
@@ -437,8 +355,7 @@ class gemm final : public runnable {
             row = own.results;
             for (std::int64_t j = 0; j < b.cols; ++j) row[j] = {sums[j], sums[sums_pitch() + j]};
           }
-          if constexpr (!std::is_integral_v<T>)
-            if (has_zeros_) sum_spoilt(row, b.cols, in, b.plane + p, f, b.i + i, b.j);
+          anew_.mend(row, b.cols, in, b.plane + p, f, b.i + i, b.j);
           store_(
               row, b.cols,
               static_cast<std::byte*>(out.data()) + ((b.plane + p) * step.plane + f * step.channel +
@@ -449,61 +366,14 @@ class gemm final : public runnable {
     }
   }
 
-  // ---- what is not finite
-
-  static bool is_bad(result x) {
-    if constexpr (is_complex_type<result>)
-      return !std::isfinite(x.real()) || !std::isfinite(x.imag());
-    else if constexpr (std::is_floating_point_v<result>) return !std::isfinite(x);
-    else return false;
-  }
-
-  /// A zero tap sees nothing, but 0 · NaN is NaN: what is not finite is summed once more without zero taps.
-  void sum_spoilt(result* sums, std::int64_t count, const any_const_view& in, std::int64_t plane,
-                  std::int64_t f, std::int64_t i, std::int64_t j) const {
-    const auto* const numbers = reinterpret_cast<const T*>(sums);
-    unsigned spoilt = 0;
-    for (std::int64_t n = 0; n < count * parts_out; ++n)
-      spoilt |= std::abs(numbers[n]) <= std::numeric_limits<T>::max() ? 0U : 1U;
-    if (spoilt == 0) return;
-    for (std::int64_t n = 0; n < count; ++n)
-      if (is_bad(sums[n])) sums[n] = sum(in, plane, f, i, j + n);
-  }
-
-  result sum(const any_const_view& in, std::int64_t plane, std::int64_t f, std::int64_t i,
-             std::int64_t j) const {
-    result total{};
-    with_element_type(in.type(), [&]<class In>() {
-      if constexpr (is_complex_type<In> == is_complex_type<Element> && !std::is_integral_v<T>) {
-        const std::int64_t first = f / form_.filters * form_.channels;  // of its group
-        const strides step = in.step();
-        const Tap* tap = taps_.data() + f * form_.channels * form_.row.taps * form_.col.taps;
-        for (std::int64_t c = 0; c < form_.channels; ++c)
-          for (std::int64_t k = 0; k < form_.row.taps; ++k)
-            for (std::int64_t l = 0; l < form_.col.taps; ++l, ++tap) {
-              if (*tap == Tap{}) continue;
-              const border_kind border = form_.border.kind();
-              const std::int64_t y = border_index(border, form_.row.at(i, k), form_.row.in);
-              const std::int64_t x = border_index(border, form_.col.at(j, l), form_.col.in);
-              const Element sample =
-                  y < 0 || x < 0 ? border_value<Element>(form_.border)
-                                 : number<Element>(static_cast<const In*>(
-                                       in.data())[plane * step.plane + (first + c) * step.channel +
-                                                  y * step.row + x * step.col]);
-              using own_tap = std::conditional_t<is_complex_type<Tap>, std::complex<T>, T>;
-              total += product<result>(number<own_tap>(*tap), sample);
-            }
-      }
-    });
-    return total;
-  }
-
   normal_form form_;
   const simd::gemm<T>& loops_;
   gemm_blocks blocks_;
+  block_grid grid_;
   typename row_ring<Element>::loader load_;
   row_store<result> store_;
   executor executor_;
+  sums_anew<Element, T, Tap> anew_;
   std::int64_t phases_ = 1;
   std::int64_t phase_pitch_ = 0;
   std::int64_t row_pitch_ = 0;
@@ -512,8 +382,6 @@ class gemm final : public runnable {
   std::int64_t panels_ = 0;
   std::int64_t panel_pitch_ = 0;
   aligned_array<T> packed_;
-  std::vector<Tap> taps_;  // where some are zero
-  bool has_zeros_ = false;
   std::int64_t lanes_ = 1;
 };
 

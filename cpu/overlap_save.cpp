@@ -14,15 +14,12 @@
 #include "overlap_save.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cmath>
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/fft_error.hpp>
 #include <convgpu/detail/separable.hpp>
-#include <convgpu/error.hpp>
 #include <cstring>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
@@ -30,8 +27,8 @@
 #include <vector>
 
 #include "algorithms.hpp"
+#include "lanes.hpp"
 #include "overlap_save_marks.hpp"
-#include "parallel.hpp"
 #include "rows.hpp"
 #include "simd.hpp"
 #include "stores.hpp"
@@ -97,17 +94,10 @@ class overlap_save final : public detail::runnable {
   void run(const any_const_view& in, const any_view& out, stream,
            std::span<std::byte> workspace) const override {
     std::byte* const memory = aligned(workspace.data());
-    std::atomic<std::int64_t> next = 0;
-    const auto lane = [&](std::int64_t index) {
-      const scratch own(*this, memory + static_cast<std::size_t>(index) * lane_bytes());
-      for (std::int64_t b = next++; b < blocks_.count; b = next++) compute(b, own, in, out);
-    };
-    // By reference, so that the std::function allocates nothing.
-    parallel_for(lanes_, executor_, std::ref(lane));
-    if (next < blocks_.count)
-      throw invalid_problem(
-          "options.executor: returned before it had called any task; allowed: one that calls each "
-          "once");
+    share_out(lanes_, blocks_.count, executor_, [&](std::int64_t lane) {
+      return [&, own = scratch(*this, memory + static_cast<std::size_t>(lane) * lane_bytes())](
+                 std::int64_t b) { compute(b, own, in, out); };
+    });
   }
 
  private:
@@ -161,17 +151,9 @@ class overlap_save final : public detail::runnable {
   }
 
   void cut_lanes(const detail::request& r) {
-    std::int64_t threads = r.how.max_threads > 0 ? r.how.max_threads : hardware_threads();
-    if (!executor_) threads = std::min<std::int64_t>(threads, hardware_threads());
     const double worth = static_cast<double>(blocks_.count) *
                          static_cast<double>(blocks_.points.points()) / points_worth_a_thread;
-    const auto room = static_cast<std::int64_t>(
-        std::min(most_workspace,
-                 r.how.max_workspace - std::min(r.how.max_workspace, alignment - 1)) /
-        lane_bytes());
-    lanes_ = std::clamp<std::int64_t>(
-        std::min({threads, blocks_.count, static_cast<std::int64_t>(std::min(worth, 1e9)), room}),
-        1, threads);
+    lanes_ = lanes_for(r.how, blocks_.count, worth, lane_bytes(), most_workspace);
     if (lanes_ > 1 && !executor_) start_workers();  // now, so that no run has to
   }
 

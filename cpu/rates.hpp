@@ -69,8 +69,10 @@ struct rates {
   double gemm_f64;
   double gemm_i32;
   double gemm_i64;
-  double apart;   ///< a number of a row that strides or parts take apart
-  double packed;  ///< a number of a panel, for each vector's worth of 64 bytes
+  double apart;      ///< a number of a row that strides or parts take apart
+  double packed;     ///< a number of a panel, for each vector's worth of 64 bytes
+  double tiles_in;   ///< 64 bytes of numbers that cpu/winograd makes of samples
+  double tiles_out;  ///< and of those that become outputs
 };
 static_assert(std::is_trivially_copyable_v<rates> && sizeof(rates) % sizeof(double) == 0);
 
@@ -82,6 +84,7 @@ static_assert(std::is_trivially_copyable_v<rates> && sizeof(rates) % sizeof(doub
 [[nodiscard]] detail::estimate cost_of_direct(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_separable(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_gemm(const detail::request& r, detail::rates values);
+[[nodiscard]] detail::estimate cost_of_winograd(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_reference(const detail::request& r, detail::rates values);
 

@@ -204,6 +204,32 @@ struct gemm {
   void (*pack)(const gemm_pieces<T>&);
 };
 
+/// Where F(4 x 4, 3 x 3) evaluates polynomials: at 0, ± this, ± its inverse, and at infinity.
+inline constexpr double winograd_point = 1.5;
+
+/// Pieces of rows of m x m tiles of outputs, one after the other.
+struct winograd_pieces {
+  struct piece {
+    std::int64_t from;  ///< the first sample that its first tile sees
+    std::int64_t to;    ///< the first output
+    std::int32_t at;    ///< place of its first tile among all
+    std::int32_t cols;
+  };
+  const piece* pieces;
+  std::int64_t count;
+  std::ptrdiff_t pitch;  ///< from a row of samples, or of outputs, to the next
+};
+
+/// Loops of F(m x m, 3 x 3), which turn (m+2) x (m+2) numbers of a tile into as many others. Number n of tile t lies at
+/// [n·step + t].
+template <class T>
+struct winograd {
+  int beyond;  ///< so many tiles are read and written behind a piece
+  void (*forward)(const winograd_pieces&, const T* samples, T* to, std::ptrdiff_t step);
+  /// Outputs times `scale`.
+  void (*inverse)(const winograd_pieces&, const T* sums, std::ptrdiff_t step, T scale, T* outputs);
+};
+
 /// Integers of 8 and 16 bits.
 using pairs_kernel = kernel<std::int16_t, tap_pair, std::int32_t>;
 
@@ -234,6 +260,10 @@ struct kernels {
   gemm<double> f64_gemm;
   gemm<std::int32_t> i32_gemm;
   gemm<std::int64_t> i64_gemm;  ///< of samples and taps within 32 bits
+  winograd<float> f32_winograd2;
+  winograd<float> f32_winograd4;
+  winograd<double> f64_winograd2;
+  winograd<double> f64_winograd4;
 
   /// Samples to 16 bits, those of `u16` less 2^15; and to floats.
   void (*widen_u8)(const std::uint8_t*, std::int16_t*, std::int64_t);

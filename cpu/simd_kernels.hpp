@@ -17,6 +17,7 @@
 #include "simd_folded.hpp"
 #include "simd_gemm.hpp"
 #include "simd_vectors.hpp"
+#include "simd_winograd.hpp"
 
 namespace convgpu::cpu::simd {
 namespace {
@@ -477,6 +478,10 @@ constexpr kernels these(const char* name) {
       .f64_gemm = gemm_of<alike<double>>(),
       .i32_gemm = gemm_of<alike<std::int32_t>>(),
       .i64_gemm = gemm_of<wide>(),
+      .f32_winograd2 = winograd_of<float, 2>(),
+      .f32_winograd4 = winograd_of<float, 4>(),
+      .f64_winograd2 = winograd_of<double, 2>(),
+      .f64_winograd4 = winograd_of<double, 4>(),
       .widen_u8 = widen<std::uint8_t, 0>,
       .widen_i8 = widen<std::int8_t, 0>,
       .widen_u16 = widen<std::uint16_t, 32768>,

@@ -3,11 +3,9 @@
 #include "singles.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <convgpu/error.hpp>
 #include <utility>
 
-#include "parallel.hpp"
+#include "lanes.hpp"
 #include "rows.hpp"
 
 namespace convgpu::cpu {
@@ -22,8 +20,7 @@ class singles final : public runnable {
  public:
   singles(const request& r, maker make) : form_(r.form), executor_(r.how.executor) {
     const auto count = static_cast<std::int64_t>(r.filter.singles.size());
-    std::int64_t threads = r.how.max_threads > 0 ? r.how.max_threads : hardware_threads();
-    if (!executor_) threads = std::min<std::int64_t>(threads, hardware_threads());
+    const std::int64_t threads = threads_for(r.how);
     const double products =
         r.form.outputs() * static_cast<double>(std::max<std::int64_t>(r.filter.facts.nonzeros, 8));
     // Each filter with all threads, where there are too few to share, else with one.
@@ -63,21 +60,16 @@ class singles final : public runnable {
   void run(const any_const_view& in, const any_view& out, stream on,
            std::span<std::byte> workspace) const override {
     const auto count = static_cast<std::int64_t>(each_.size());
-    std::atomic<std::int64_t> next = 0;
-    const auto lane = [&](std::int64_t index) {
+    const auto begin = [&](std::int64_t lane) {
       const std::span<std::byte> memory = workspace.subspan(
-          static_cast<std::size_t>(index) * lane_bytes_, workspace.empty() ? 0 : lane_bytes_);
-      for (std::int64_t f = next++; f < count; f = next++) {
-        const runnable& one = *each_[static_cast<std::size_t>(f)];
-        one.run(in.channel(f / form_.filters), out.channel(f), on, memory);
-      }
+          static_cast<std::size_t>(lane) * lane_bytes_, workspace.empty() ? 0 : lane_bytes_);
+      return [&, memory](std::int64_t f) {
+        each_[static_cast<std::size_t>(f)]->run(in.channel(f / form_.filters), out.channel(f), on,
+                                                memory);
+      };
     };
-    if (lanes_ == 1) return lane(0);
-    parallel_for(lanes_, executor_, std::ref(lane));
-    if (next < count)
-      throw invalid_problem(
-          "options.executor: returned before it had called any task; allowed: one that calls each "
-          "once");
+    if (lanes_ > 1) return share_out(lanes_, count, executor_, begin);
+    for (std::int64_t f = 0; f < count; ++f) begin(0)(f);
   }
 
  private:

@@ -4,16 +4,13 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <convgpu/detail/backend.hpp>
-#include <convgpu/error.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
 
-#include "parallel.hpp"
+#include "lanes.hpp"
 #include "rows.hpp"
 
 namespace convgpu::cpu {
@@ -76,17 +73,10 @@ class tiles {
   template <class Work>
   void for_each(std::span<std::byte> workspace, const Work& work) const {
     std::byte* const memory = aligned(workspace.data());
-    std::atomic<std::int64_t> next = 0;
-    const auto lane = [&](std::int64_t index) {
-      auto compute = work(memory + static_cast<std::size_t>(index) * lane_bytes_);
-      for (std::int64_t t = next++; t < count(); t = next++) compute(at(t));
-    };
-    // By reference, so that the std::function allocates nothing.
-    parallel_for(lanes_, executor_, std::ref(lane));
-    if (next < count())
-      throw invalid_problem(
-          "options.executor: returned before it had called any task; allowed: one that calls each "
-          "once");
+    share_out(lanes_, count(), executor_, [&](std::int64_t lane) {
+      return [compute = work(memory + static_cast<std::size_t>(lane) * lane_bytes_),
+              this](std::int64_t t) mutable { compute(at(t)); };
+    });
   }
 
  private:
@@ -110,8 +100,7 @@ class tiles {
   }
 
   void cut_rows(const detail::request& r, const tile_wishes& wish) {
-    std::int64_t threads = r.how.max_threads > 0 ? r.how.max_threads : hardware_threads();
-    if (!executor_) threads = std::min<std::int64_t>(threads, hardware_threads());
+    const std::int64_t threads = threads_for(r.how);
     // Each band loads a filter's height of rows anew: bands as high as that, or for balance four to a
     // thread where they can be higher, but at least one for each.
     const auto rounded = [&](std::int64_t rows) {

@@ -268,8 +268,8 @@ TEST_P(plans, take_flat_ranges_for_images) {
   // 2 × 3 pixels of two planes, one behind the other.
   const std::vector<std::int32_t> x{1, 2, 3, 4, 5, 6, 10, 20, 30, 40, 50, 60};
   const std::vector<std::int32_t> h{1, 1, 1, 1};
-  const plan made({.in = {2, 3}, .filter = {2, 2}, .planes = 2, .mode = mode::valid}, h,
-                  GetParam().forced());
+  const problem p{.in = {2, 3}, .filter = {2, 2}, .planes = 2, .mode = mode::valid};
+  const plan made = GetParam().with_forced([&](const options& how) { return plan(p, h, how); });
   std::vector<std::int32_t> y(4);
   made.run(x, y);
   EXPECT_EQ(y, (std::vector<std::int32_t>{12, 16, 120, 160}));

@@ -46,12 +46,12 @@ class answer {
         break;
     }
     problem p = t.problem;
-    p.stride = stride_;
+    p.stride = {p.stride.rows * stride_.rows, p.stride.cols * stride_.cols};
     const plan reference = make_plan(p, t, {.device = device::cpu(), .algorithm = "cpu/reference"});
     const extent size = reference.output_extent();
-    samples_.resize(static_cast<std::size_t>(size.count() * p.planes) * size_of(p.types.out));
-    reference.run(any_const_view(in.data(), p.types.in, p.in, p.planes, dense(p.in)),
-                  any_view(samples_.data(), p.types.out, size, p.planes, dense(size)));
+    samples_.resize(static_cast<std::size_t>(size.count() * p.planes * p.filters) *
+                    size_of(p.types.out));
+    reference.run(input_view(p, in.data()), output_view(p, samples_.data()));
   }
 
   /// What is wrong with `out`; empty if nothing is.

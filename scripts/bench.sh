@@ -50,14 +50,15 @@ measure() {
     --benchmark_out="$out/run-$1.json" --benchmark_out_format=json >>"$log" || failed=1
 }
 failed=0
+layers='(layer|rows|bank)_.*'
 ours='^[a-z]+/[A-Za-z0-9_.]+/'
 threads=$(nproc)
 if [[ $quick ]]; then
-  measure 1 "$ours(f32/(2d_2048_(k3|k5|k7|k11|k15|g5|g15|g31)|1d_2p20_k(3|16|64|256|1024))|u8/2d_2048_(k5|i5))/"
+  measure 1 "$ours(f32/(2d_2048_(k3|k5|k7|k11|k15|g5|g15|g31)|1d_2p20_k(3|16|64|256|1024)|$layers)|u8/2d_2048_(k5|i5))/"
   [[ $threads -eq 1 ]] || measure "$threads" "$ours"'f32/2d_2048_(k5|k15|g15)/'
 else
   measure 1 "$ours"
-  [[ $threads -eq 1 ]] || measure "$threads" "$ours"'(f32|u8)/(2d_2048|1d)_'
+  [[ $threads -eq 1 ]] || measure "$threads" "$ours"'(f32|u8)/(2d_2048|1d|layer|rows|bank)_'
 fi
 
 python3 bench/merge.py --commit "$commit" --out "$out/results.json" "$out"/run-*.json

@@ -94,6 +94,11 @@ std::string in_seconds(double seconds) {
   return text.str();
 }
 
+/// The work of tasks of one kind takes about as long a piece.
+std::string kind_of(const task& t) {
+  return t.is_bank() ? "images" : t.problem.groups > 1 ? "groups" : "layers";
+}
+
 }  // namespace
 
 double runner::seconds(int times) {
@@ -125,7 +130,8 @@ std::vector<outcome> contest::run(const task& t, const std::vector<const contend
     try {
       // Of a transform the time does not grow with the filter.
       const double amount = c.transforms ? outputs : outputs * static_cast<double>(t.taps());
-      const auto last = seconds_for_work_.find(c.name);
+      const std::string kind = c.name + " " + kind_of(t);
+      const auto last = seconds_for_work_.find(kind);
       const double patience = c.ours ? 10 * how_.patience : how_.patience;
       if (last != seconds_for_work_.end() && last->second * amount > 2 * patience) {
         stop(outcome::kind::left_out,
@@ -144,7 +150,7 @@ std::vector<outcome> contest::run(const task& t, const std::vector<const contend
       }
       // The first run may have been the slower one, but not by that much.
       if (e.once < 2 * patience) e.once = e.ready->seconds(1);
-      seconds_for_work_[c.name] = e.once / amount;
+      seconds_for_work_[kind] = e.once / amount;
       if (e.once > patience) {
         stop(outcome::kind::left_out, "left out: a run takes " + in_seconds(e.once));
         continue;

@@ -38,7 +38,8 @@ class contest {
  private:
   pace how_;
   int threads_;
-  std::map<std::string, double> seconds_for_work_;  // of each contender, from its last task
+  std::map<std::string, double>
+      seconds_for_work_;  // of each contender and kind, from its last task
 };
 
 }  // namespace convgpu::bench

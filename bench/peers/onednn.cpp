@@ -50,23 +50,29 @@ struct shape {
              (size.cols - 1) * p.stride.cols + p.filter.cols - p.in.cols - around.left};
   }
 
-  /// Its implementations for data in these orders.
-  [[nodiscard]] convolution::primitive_desc describe(dnnl::algorithm how, tag of_data,
-                                                     const dnnl::engine& engine) const {
-    const auto kind = dnnl::prop_kind::forward_inference;
-    const auto any_weights = f32_desc(weights, tag::any);
-#if DNNL_VERSION_MAJOR >= 3
-    return {engine, kind,   how,  f32_desc(in, of_data), any_weights, f32_desc(out, of_data),
-            stride, before, after};
-#else
-    return {{kind, how, f32_desc(in, of_data), any_weights, f32_desc(out, of_data), stride, before,
-             after},
-            engine};
-#endif
-  }
-
   dims in, out, weights, stride, before, after;
   tag order, weights_order;
+};
+
+/// Its implementations for data in these orders, of which `at` is one. Before version 3 it looks at the description
+/// again for the next one: that has to stay where it is.
+struct implementations {
+#if DNNL_VERSION_MAJOR >= 3
+  implementations(const shape& s, dnnl::algorithm how, tag order, const dnnl::engine& engine)
+      : at(engine, kind, how, f32_desc(s.in, order), f32_desc(s.weights, tag::any),
+           f32_desc(s.out, order), s.stride, s.before, s.after) {}
+#else
+  implementations(const shape& s, dnnl::algorithm how, tag order, const dnnl::engine& engine)
+      : description(kind, how, f32_desc(s.in, order), f32_desc(s.weights, tag::any),
+                    f32_desc(s.out, order), s.stride, s.before, s.after),
+        at(description, engine) {}
+  convolution::desc description;
+#endif
+  implementations(const implementations&) = delete;
+  implementations& operator=(const implementations&) = delete;
+
+  static constexpr auto kind = dnnl::prop_kind::forward_inference;
+  convolution::primitive_desc at;
 };
 
 class layer final : public runner {
@@ -138,11 +144,12 @@ std::unique_ptr<runner> fastest(const task& t, const buffers& b, freedom f) {
   const shape s(t);
   std::unique_ptr<runner> best;
   double least = 0;
-  const auto try_all = [&](convolution::primitive_desc chosen) {
+  const auto try_all = [&](tag order) {
+    implementations all(s, f.how, order, engine);
     do {
       // Its plain one comes last, is thousands of times slower, and serves where there is no other.
-      if (best && std::string(chosen.impl_info_str()).starts_with("ref")) break;
-      auto r = std::make_unique<layer>(t, b, chosen, engine, f.keeps_order);
+      if (best && std::string(all.at.impl_info_str()).starts_with("ref")) break;
+      auto r = std::make_unique<layer>(t, b, all.at, engine, f.keeps_order);
       if (f.keeps_order) r->run();  // brings the data there
       double time = r->seconds(1);
       if (best && time >= 1.5 * least) continue;
@@ -150,14 +157,14 @@ std::unique_ptr<runner> fastest(const task& t, const buffers& b, freedom f) {
       if (best && time >= least) continue;
       least = time;
       best = std::move(r);
-    } while (chosen.next_impl());
+    } while (all.at.next_impl());
   };
   const bool is_winograd = f.how == dnnl::algorithm::convolution_winograd;
   for (const tag order : {tag::any, s.order}) {
     // Plain tasks have one channel, for which there is nothing to reorder.
     if (order == tag::any ? t.is_plain() : f.keeps_order || is_winograd) continue;
     try {
-      try_all(s.describe(f.how, order, engine));
+      try_all(order);
     } catch (const dnnl::error& e) {
       if (e.status != dnnl_unimplemented) throw;
     }

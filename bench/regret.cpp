@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // convgpu_regret [--quick] [--only=TEXT] [--out=FILE]: how good the library's own choice is. Times every algorithm of
 // the CPU that accepts a problem, for the grid in regret_grid.cpp or those whose titles have that text, and says how
-// often the one that is taken without being told was within a tenth of the fastest, and where it was worst. Results go
-// to FILE as JSON, for bench/regret.py.
+// often the one that is taken without being told was within a tenth of the fastest, where it was worst, and how far off
+// predictions were. Results go to FILE as JSON, for bench/regret.py.
 //
 // One thread, its CPU time, in turns: what else the machine does costs all of them alike.
 
@@ -213,6 +213,9 @@ std::optional<ordered_json> measure(const cell& c, const backend_info& cpu) {
       continue;
     }
   }
+  // Where nothing but the definition stands beside an algorithm there is nothing to choose.
+  const bool is_alone = c.part != images && who.back().name == cpu.algorithms.back().name;
+  if (who.size() < (is_alone ? 3 : 2)) return std::nullopt;
   double least = longest;
   for (contender& w : who) {
     w.run();
@@ -224,7 +227,7 @@ std::optional<ordered_json> measure(const cell& c, const backend_info& cpu) {
   for (int r = 0; r < rounds; ++r)
     for (contender& w : who)
       if (r == 0 || w.once < far_behind * least) w.samples.push_back(w.sample());
-  if (who.empty()) return std::nullopt;
+  if (who.size() < 2) return std::nullopt;
 
   ordered_json entry{{"in", to_string(p.types.in)},
                      {"taps", to_string(p.types.filter)},
@@ -259,12 +262,42 @@ struct tally {
     worst = std::max(worst, regret);
   }
   void print(const std::string& of) const {
+    if (cells == 0) {
+      std::cout << of << ": nothing that at least two algorithms accept\n";
+      return;
+    }
     const auto n = static_cast<double>(cells);
     std::cout << std::left << std::setw(18) << of << std::right << std::setw(6) << cells
               << " problems, within 10%: " << std::fixed << std::setprecision(1) << std::setw(5)
               << 100 * static_cast<double>(within) / n << " %, worst " << std::setprecision(2)
               << worst << ", geometric mean " << std::setprecision(3) << std::exp(logarithms / n)
               << '\n';
+  }
+};
+
+/// How far off the predictions of one algorithm are.
+struct accuracy {
+  std::vector<double> ratios;  // measured over predicted
+  double worst = 1;            // of these or the reverse
+  std::string worst_title;
+
+  void add(double measured, double predicted, const std::string& name) {
+    const double ratio = measured / predicted;
+    ratios.push_back(ratio);
+    if (std::max(ratio, 1 / ratio) <= worst) return;
+    worst = std::max(ratio, 1 / ratio);
+    std::ostringstream text;
+    text << std::fixed << std::setprecision(1) << name << ": " << measured * 1e6
+         << " us, predicted " << predicted * 1e6;
+    worst_title = text.str();
+  }
+  void print(const std::string& of) {
+    std::sort(ratios.begin(), ratios.end());
+    const auto at = [&](std::size_t tenths) { return ratios[(ratios.size() - 1) * tenths / 10]; };
+    std::cout << std::left << std::setw(18) << of << std::right << std::fixed
+              << std::setprecision(2) << " took " << at(5) << " times as long as predicted ("
+              << at(1) << " to " << at(9) << " without a tenth at each end); furthest off at "
+              << worst_title << '\n';
   }
 };
 
@@ -285,6 +318,7 @@ int main(int argc, char** argv) {
   const backend_info cpu = backends().front();
   ordered_json all = ordered_json::array();
   std::map<std::string, tally> by_part;
+  std::map<std::string, accuracy> by_algorithm;
   std::multimap<double, std::string> worst;
   constexpr std::size_t worst_shown = 12;
   tally total;
@@ -296,15 +330,18 @@ int main(int argc, char** argv) {
     const auto& algorithms = (*entry)["algorithms"];
     const std::string chosen = (*entry)["chosen"];
     all.push_back(*entry);
-    if (algorithms.size() < 2 || !algorithms.contains(chosen)) continue;
+    if (!algorithms.contains(chosen)) continue;
     double best = algorithms[chosen]["seconds"];
     const double ours = best;
     std::string fastest = chosen;
-    for (const auto& [who, a] : algorithms.items())
-      if (a["seconds"] < best) {
-        best = a["seconds"];
-        fastest = who;
-      }
+    for (const auto& [who, a] : algorithms.items()) {
+      const double seconds = a["seconds"];
+      const double predicted = a["predicted"];
+      if (predicted > 0) by_algorithm[who].add(seconds, predicted, name);
+      if (seconds >= best) continue;
+      best = seconds;
+      fastest = who;
+    }
     const std::string type = name.substr(0, name.find(' '));
     by_part[c.part == images ? type : type + " " + c.part].add(ours / best);
     total.add(ours / best);
@@ -317,6 +354,7 @@ int main(int argc, char** argv) {
   }
   for (const auto& [part, t] : by_part) t.print(part);
   total.print("all");
+  for (auto& [algorithm, a] : by_algorithm) a.print(algorithm);
   for (auto w = worst.rbegin(); w != worst.rend(); ++w)
     if (w->first > 1.1) std::cout << w->second << '\n';
   if (out.empty()) return 0;

@@ -77,7 +77,7 @@ else
   say "No pictures: no Python with matplotlib."
 fi
 # The tables of the library beside the best peer, without the columns that need a wide screen.
-awk -F'|' '/^## / {print "\n" $0} /^\| problem .*best peer/ {on = 1} !/^\|/ {on = 0}
-           on {print $2 $3 $5 $6 $7 $10}' "$out/table.md"
+awk -F'|' '/^## / {print "\n" $0} /^\| problem .*best peer/ {on = 1} /^\| layer / {on = 2; print ""} !/^\|/ {on = 0}
+           on == 1 {print $2 $3 $5 $6 $7 $10} on == 2 {print $2 $3 $5 $6 $7 $8 $9}' "$out/table.md"
 say "All of it is in $out; $SECONDS s."
 exit $failed

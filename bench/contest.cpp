@@ -2,6 +2,8 @@
 
 #include "contest.hpp"
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -15,12 +17,6 @@
 
 namespace convgpu::bench {
 namespace {
-
-using steady = std::chrono::steady_clock;
-
-double seconds_since(steady::time_point begin) {
-  return std::chrono::duration<double>(steady::now() - begin).count();
-}
 
 class calls final : public runner {
  public:
@@ -101,10 +97,16 @@ std::string kind_of(const task& t) {
 
 }  // namespace
 
-double runner::seconds(int times) {
-  const auto begin = steady::now();
+double seconds_by(stopwatch watch) {
+  timespec now{};
+  ::clock_gettime(watch == stopwatch::wall ? CLOCK_MONOTONIC : CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+double runner::seconds(int times, stopwatch watch) {
+  const double begin = seconds_by(watch);
   for (int n = 0; n < times; ++n) run();
-  return seconds_since(begin);
+  return seconds_by(watch) - begin;
 }
 
 std::unique_ptr<runner> run_by(std::function<void()> f) {
@@ -140,22 +142,22 @@ std::vector<outcome> contest::run(const task& t, const std::vector<const contend
       }
       entry e{&c, &results[i], c.prepare(t, {in.span(), out.span()})};
       std::memset(out.data(), 0xff, out.size());
-      const auto begin = steady::now();
+      const double begin = seconds_by(stopwatch::wall);
       e.ready->run();
-      e.once = seconds_since(begin);
+      e.once = seconds_by(stopwatch::wall) - begin;
       const std::string wrong = right.check(out.span(), c.transforms);
       if (!wrong.empty()) {
         stop(outcome::kind::wrong, "wrong result: " + wrong);
         continue;
       }
       // The first run may have been the slower one, but not by that much.
-      if (e.once < 2 * patience) e.once = e.ready->seconds(1);
+      if (e.once < 2 * patience) e.once = e.ready->seconds(1, how_.watch);
       seconds_for_work_[kind] = e.once / amount;
       if (e.once > patience) {
         stop(outcome::kind::left_out, "left out: a run takes " + in_seconds(e.once));
         continue;
       }
-      if (e.once < how_.sample / 4) e.once = e.ready->seconds(4) / 4;
+      if (e.once < how_.sample / 4) e.once = e.ready->seconds(4, how_.watch) / 4;
       running.push_back(std::move(e));
     } catch (const unsupported& e) {
       stop(outcome::kind::refused, "refused: " + std::string(e.what()));
@@ -173,9 +175,9 @@ std::vector<outcome> contest::run(const task& t, const std::vector<const contend
       if (slow && round % std::max(how_.rounds / 3, 1) != 0) continue;
       // Threads of the one before may still be spinning.
       if (threads_ > 1) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-      if (e.once < how_.sample) (void)e.ready->seconds(1);
+      if (e.once < how_.sample) (void)e.ready->seconds(1, how_.watch);
       const int times = static_cast<int>(std::ceil(how_.sample / e.once));
-      e.samples.push_back(e.ready->seconds(times) / times);
+      e.samples.push_back(e.ready->seconds(times, how_.watch) / times);
     }
   for (entry& e : running) {
     e.result->time = summary(std::move(e.samples));

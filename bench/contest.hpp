@@ -16,6 +16,7 @@ struct pace {
   double sample =
       0.02;        ///< seconds that a sample takes at least: so many runs, one after the other
   int rounds = 9;  ///< samples of each
+  stopwatch watch = stopwatch::wall;
   double patience = 1.0;  ///< seconds of a single run beyond which a peer is left out
 };
 

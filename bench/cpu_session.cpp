@@ -89,7 +89,8 @@ std::vector<peer_library> find_peers(int threads, const std::string& python,
 
 cpu_session::cpu_session(const cpu_settings& how)
     : how_(how),
-      contest_(how.quick ? pace{.sample = 0.01, .rounds = 7, .patience = 0.2} : pace{},
+      contest_(how.quick ? pace{.sample = 0.01, .rounds = 7, .watch = how.watch, .patience = 0.2}
+                         : pace{.watch = how.watch},
                how.threads),
       limits_(how.threads) {}
 

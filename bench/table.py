@@ -167,7 +167,7 @@ def markdown(head, lines, left=()):
 def machine(context):
     """What was measured on, as lines of a list."""
     names = ("cpu", "instructions", "num_cpus", "compiler", "commit", "date", "convgpu", "opencv", "fftw", "onednn",
-             "eigen", "python")
+             "eigen", "python", "times")
     for name in names:
         if name in context:
             yield f"- {name.replace('num_cpus', 'cores')}: {context[name]}"

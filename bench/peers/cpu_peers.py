@@ -7,7 +7,7 @@ of threads and a folder for data, it says what it has and then answers, a line f
     load PROBLEM      ok          reads the data: in, taps, column, row
     prepare NAME      ok          makes what does not depend on the input's values
     save NAME         ok          runs and writes the output
-    time NAME COUNT   SECONDS     of so many runs
+    time NAME COUNT WATCH  SECONDS  of so many runs, by the wall or the processor
     forget NAME       ok
 
 or "error" and a reason.
@@ -222,12 +222,13 @@ class Server:
         numpy.ascontiguousarray(self.ready[name]()).tofile(self.folder / "out")
         return "ok"
 
-    def time(self, name, count):
+    def time(self, name, count, watch):
         run = self.ready[name]
-        begin = time.perf_counter()
+        now = time.process_time if watch == "processor" else time.perf_counter
+        begin = now()
         for _ in range(int(count)):
             run()
-        return repr(time.perf_counter() - begin)
+        return repr(now() - begin)
 
     def forget(self, name):
         self.ready.pop(name, None)

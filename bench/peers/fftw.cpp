@@ -150,7 +150,7 @@ class overlap_save final : public runner {
   extent size_, taps_, block_, valid_;
   const float* in_;
   float* out_;
-  int threads_;
+  [[maybe_unused]] int threads_;
   std::int64_t half_;                            // complex numbers of a spectrum
   std::vector<reals> spectra_;                   // of each filter
   std::vector<reals> real_, complex_, product_;  // of each thread
@@ -177,7 +177,7 @@ std::unique_ptr<runner> fastest(const task& t, const buffers& b, int threads) {
   for (const extent size : block_sizes(t)) {
     auto r = std::make_unique<overlap_save>(t, b, size, threads);
     r->run();
-    const double time = std::min(r->seconds(1), r->seconds(1));
+    const double time = std::min(r->seconds(1, stopwatch::wall), r->seconds(1, stopwatch::wall));
     if (best && time >= least) continue;
     least = time;
     best = std::move(r);

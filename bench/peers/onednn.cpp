@@ -111,13 +111,13 @@ class layer final : public runner {
     if (back_) back_->execute(stream_, result_, out_);
     stream_.wait();
   }
-  [[nodiscard]] double seconds(int times) override {
-    if (!keeps_order_) return runner::seconds(times);
+  [[nodiscard]] double seconds(int times, stopwatch watch) override {
+    if (!keeps_order_) return runner::seconds(times, watch);
     return run_by([this] {
              convolution_.execute(stream_, arguments_);
              stream_.wait();
            })
-        ->seconds(times);
+        ->seconds(times, watch);
   }
   [[nodiscard]] std::string remark() const override { return remark_; }
 
@@ -151,9 +151,9 @@ std::unique_ptr<runner> fastest(const task& t, const buffers& b, freedom f) {
       if (best && std::string(all.at.impl_info_str()).starts_with("ref")) break;
       auto r = std::make_unique<layer>(t, b, all.at, engine, f.keeps_order);
       if (f.keeps_order) r->run();  // brings the data there
-      double time = r->seconds(1);
+      double time = r->seconds(1, stopwatch::wall);
       if (best && time >= 1.5 * least) continue;
-      time = r->seconds(1);  // the first time it may have had to make something
+      time = r->seconds(1, stopwatch::wall);  // the first time it may have had to make something
       if (best && time >= least) continue;
       least = time;
       best = std::move(r);

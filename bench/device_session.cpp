@@ -2,6 +2,8 @@
 
 #include "device_session.hpp"
 
+#include <algorithm>
+
 #include "counters.hpp"
 
 namespace convgpu::bench {
@@ -23,7 +25,9 @@ void device_session::run(benchmark::State& state, const task& t, const std::stri
     const work once = [&](stream on) { p.run(from, to, on); };
 
     (void)at.seconds(once);
-    const std::string wrong = difference(t, at.fetch(), expected_, {1, 1}, allowed_error(t, false));
+    const std::string wrong =
+        difference(t, at.fetch(), expected_, {1, 1},
+                   std::max(allowed_error(t, false), t.tolerance.value_or(0)));
     if (!wrong.empty()) {
       all_right_ = false;
       return state.SkipWithError(("wrong result: " + wrong).c_str());

@@ -294,9 +294,7 @@ double allowed_error(const task& t, bool transforms) {
   switch (t.problem.types.out) {
     case dtype::u8: return t.filter == filter_kind::integer ? 0 : 1;
     case dtype::f16: return taps * 0x1p-23 + 0x1p-11;
-    default:
-      return std::max((transforms ? std::max(taps, 32.0) : taps) * 0x1p-23,
-                      t.tolerance.value_or(0));
+    default: return (transforms ? std::max(taps, 32.0) : taps) * 0x1p-23;
   }
 }
 

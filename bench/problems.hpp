@@ -89,7 +89,7 @@ struct factors {
 [[nodiscard]] std::optional<factors> make_factors(const task& t);
 
 /// The error that summation in f32 may have, relative to the largest sample; 1 for integers that were
-/// rounded, 0 for those that are exact; the tolerance of t where that is more. With an FFT the error does not depend on the taps but on the length
+/// rounded, 0 for those that are exact. With an FFT the error does not depend on the taps but on the length
 /// of the transform: `transforms` allows for that.
 [[nodiscard]] double allowed_error(const task& t, bool transforms);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -19,6 +20,14 @@ struct buffers {
   std::span<std::byte> out;
 };
 
+/// What times are taken by.
+enum class stopwatch : std::uint8_t {
+  wall,
+  processor,  ///< time that this process had: whatever else the machine does counts less. For one thread
+};
+/// Seconds since some moment.
+[[nodiscard]] double seconds_by(stopwatch watch);
+
 /// A contender that is ready for a task: plans, spectra and memory of its own are made.
 class runner {
  public:
@@ -30,7 +39,7 @@ class runner {
   /// Computes `out`.
   virtual void run() = 0;
   /// The time of so many runs, one after the other. Nobody looks at their `out`.
-  [[nodiscard]] virtual double seconds(int times);
+  [[nodiscard]] virtual double seconds(int times, stopwatch watch);
   /// How it does it, where it had a choice: "tiles of 128 x 128".
   [[nodiscard]] virtual std::string remark() const { return {}; }
 };

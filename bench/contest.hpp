@@ -16,6 +16,7 @@ struct pace {
   double sample =
       0.02;        ///< seconds that a sample takes at least: so many runs, one after the other
   int rounds = 9;  ///< samples of each
+  stopwatch watch = stopwatch::wall;
   double patience = 1.0;  ///< seconds of a single run beyond which a peer is left out
 };
 
@@ -38,7 +39,8 @@ class contest {
  private:
   pace how_;
   int threads_;
-  std::map<std::string, double> seconds_for_work_;  // of each contender, from its last task
+  std::map<std::string, double>
+      seconds_for_work_;  // of each contender and kind, from its last task
 };
 
 }  // namespace convgpu::bench

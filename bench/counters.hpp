@@ -20,6 +20,7 @@ inline void count(benchmark::State& state, const task& t, const timing& time) {
   counters["GFLOP/s"] = 2 * outputs * static_cast<double>(t.taps()) / time.median / 1e9;
   counters["least_us"] = time.least * 1e6;
   counters["most_us"] = time.most * 1e6;
+  if (!t.is_plain()) counters["layer"] = 1;
   counters["runs"] = static_cast<double>(time.samples);
 }
 

@@ -40,20 +40,17 @@ std::vector<contender> our_contenders(const backend_info& cpu, int threads) {
   for (const auto& entry : cpu.algorithms) {
     if (&entry == &cpu.algorithms.back()) break;
     const std::string name = entry.name;
-    all.push_back(
-        {name, name.find("fft") != name.npos || name.find("overlap") != name.npos,
-         [](const task&) { return true; },
-         [name, threads](const task& t, const buffers& b) {
-           const plan p = make_plan(
-               t.problem, t, {.device = device::cpu(), .algorithm = name, .max_threads = threads});
-           const extent in = t.problem.in;
-           const extent out = p.output_extent();
-           const any_const_view from(b.in.data(), t.problem.types.in, in, t.problem.planes,
-                                     dense(in));
-           const any_view to(b.out.data(), t.problem.types.out, out, t.problem.planes, dense(out));
-           return run_by([p, from, to] { p.run(from, to); });
-         },
-         true});
+    all.push_back({name, name.find("fft") != name.npos || name.find("overlap") != name.npos,
+                   [](const task&) { return true; },
+                   [name, threads](const task& t, const buffers& b) {
+                     const plan p = make_plan(
+                         t.problem, t,
+                         {.device = device::cpu(), .algorithm = name, .max_threads = threads});
+                     const any_const_view from = input_view(t.problem, b.in.data());
+                     const any_view to = output_view(t.problem, b.out.data());
+                     return run_by([p, from, to] { p.run(from, to); });
+                   },
+                   true});
   }
   return all;
 }
@@ -92,7 +89,8 @@ std::vector<peer_library> find_peers(int threads, const std::string& python,
 
 cpu_session::cpu_session(const cpu_settings& how)
     : how_(how),
-      contest_(how.quick ? pace{.sample = 0.01, .rounds = 7, .patience = 0.2} : pace{},
+      contest_(how.quick ? pace{.sample = 0.01, .rounds = 7, .watch = how.watch, .patience = 0.2}
+                         : pace{.watch = how.watch},
                how.threads),
       limits_(how.threads) {}
 

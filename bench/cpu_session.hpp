@@ -25,6 +25,7 @@ namespace convgpu::bench {
 struct cpu_settings {
   int threads = 1;
   bool quick = false;
+  stopwatch watch = stopwatch::wall;
   bool progress = false;  ///< on a terminal: a line that is overwritten
   std::chrono::steady_clock::time_point end = std::chrono::steady_clock::time_point::max();
 };

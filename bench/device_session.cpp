@@ -2,6 +2,8 @@
 
 #include "device_session.hpp"
 
+#include <algorithm>
+
 #include "counters.hpp"
 
 namespace convgpu::bench {
@@ -18,15 +20,14 @@ void device_session::run(benchmark::State& state, const task& t, const std::stri
     place& at = place_for(t);
     prepare(t);
     at.load(input_, t.out_bytes());
-    const extent in = t.problem.in;
-    const extent out = p.output_extent();
-    const any_const_view from(at.in(), t.problem.types.in, in, t.problem.planes, dense(in),
-                              at.where());
-    const any_view to(at.out(), t.problem.types.out, out, t.problem.planes, dense(out), at.where());
+    const any_const_view from = input_view(t.problem, at.in(), at.where());
+    const any_view to = output_view(t.problem, at.out(), at.where());
     const work once = [&](stream on) { p.run(from, to, on); };
 
     (void)at.seconds(once);
-    const std::string wrong = difference(t, at.fetch(), expected_, {1, 1}, allowed_error(t, false));
+    const std::string wrong =
+        difference(t, at.fetch(), expected_, {1, 1},
+                   std::max(allowed_error(t, false), t.tolerance.value_or(0)));
     if (!wrong.empty()) {
       all_right_ = false;
       return state.SkipWithError(("wrong result: " + wrong).c_str());
@@ -57,10 +58,8 @@ void device_session::prepare(const task& t) {
   input_ = make_input(t);
   const problem& p = t.problem;
   const plan answer = make_plan(p, t, {.device = device::cpu()});
-  const extent size = answer.output_extent();
   expected_.assign(t.out_bytes(), std::byte{});
-  answer.run(any_const_view(input_.data(), p.types.in, p.in, p.planes, dense(p.in)),
-             any_view(expected_.data(), p.types.out, size, p.planes, dense(size)));
+  answer.run(input_view(p, input_.data()), output_view(p, expected_.data()));
   prepared_ = key;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// convgpu_bench [--threads=N] [--python=PROGRAM] [--quick] [--seconds=N] [Google Benchmark's options]: every algorithm
-// of every backend, and on the CPU every peer that was found, on every problem of problems.txt that is for it. Results
-// are checked before they are timed; the program fails where one of this library's is wrong. One "iteration" of
-// Google Benchmark is the median of many runs.
+// convgpu_bench [--threads=N | --cpu-time] [--python=PROGRAM] [--quick] [--seconds=N] [Google Benchmark's options]:
+// every algorithm of every backend, and on the CPU every peer that was found, on every problem of problems.txt that is
+// for it. Results are checked before they are timed; the program fails where one of this library's is wrong. One
+// "iteration" of Google Benchmark is the median of many runs.
 
 #include <benchmark/benchmark.h>
 #include <malloc.h>
@@ -28,10 +28,11 @@ namespace {
 
 /// Options of this program.
 struct settings {
-  int threads = 1;     ///< of everyone on the CPU
-  int seconds = 0;     ///< after which no more problems are begun; 0 for no end
-  bool quick = false;  ///< shorter samples, fewer of them, less patience
-  std::string python;  ///< with NumPy, SciPy or PyTorch; empty for none
+  int threads = 1;        ///< of everyone on the CPU
+  int seconds = 0;        ///< after which no more problems are begun; 0 for no end
+  bool cpu_time = false;  ///< of one thread, on a machine that does other things, too
+  bool quick = false;     ///< shorter samples, fewer of them, less patience
+  std::string python;     ///< with NumPy, SciPy or PyTorch; empty for none
 };
 
 /// Those among what Google Benchmark left over; none if there is anything else.
@@ -41,6 +42,10 @@ std::optional<settings> parse(int argc, char** argv) {
     const std::string_view argument = argv[i];
     if (argument == "--quick") {
       s.quick = true;
+      continue;
+    }
+    if (argument == "--cpu-time") {
+      s.cpu_time = true;
       continue;
     }
     const auto equals = argument.find('=');
@@ -57,6 +62,7 @@ std::optional<settings> parse(int argc, char** argv) {
     const auto [stop, error] = std::from_chars(given.data(), end, value);
     if (error != std::errc() || stop != end || value < 1) return std::nullopt;
   }
+  if (s.cpu_time && s.threads > 1) return std::nullopt;
   return s;
 }
 
@@ -110,7 +116,8 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   const std::optional<settings> how = parse(argc, argv);
   if (!how) {
-    std::cerr << "usage: convgpu_bench [--threads=N] [--python=PROGRAM] [--quick] [--seconds=N] "
+    std::cerr << "usage: convgpu_bench [--threads=N] [--python=PROGRAM] [--cpu-time] [--quick] "
+                 "[--seconds=N] "
                  "[--benchmark_…]\n";
     return 2;
   }
@@ -122,12 +129,14 @@ int main(int argc, char** argv) {
   const selection selected;
   cpu_session cpu({.threads = how->threads,
                    .quick = how->quick,
+                   .watch = how->cpu_time ? stopwatch::processor : stopwatch::wall,
                    .progress = ::isatty(STDERR_FILENO) != 0,
                    .end = end});
   device_session cuda(end);
 
   benchmark::AddCustomContext("convgpu", std::string(version()));
   benchmark::AddCustomContext("compiler", CONVGPU_BENCH_COMPILER);
+  if (how->cpu_time) benchmark::AddCustomContext("times", "of the processor");
   benchmark::AddCustomContext("cpu threads", std::to_string(how->threads));
   for (const backend_info& b : backends)
     benchmark::AddCustomContext(b.name, b.unavailable.empty() ? b.devices.front() : b.unavailable);

@@ -12,7 +12,7 @@ import re
 import sys
 
 KEPT = ("date", "num_cpus", "mhz_per_cpu", "caches", "convgpu", "compiler", "opencv", "fftw", "onednn", "eigen",
-        "python")
+        "python", "times")
 DROPPED = ("family_index", "per_family_instance_index", "run_name", "run_type", "repetitions", "repetition_index",
            "threads", "iterations", "cpu_time")
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -48,15 +49,41 @@ extent parse_extent(const std::string& text) {
   return size;
 }
 
+std::int64_t parse_number(const std::string& text) {
+  std::istringstream from(text);
+  std::int64_t number = 0;
+  if (!(from >> number) || !from.eof()) throw std::runtime_error("'" + text + "' is no number");
+  return number;
+}
+
+/// "channels=64"
+void parse_setting(task& t, const std::string& word) {
+  const auto equals = word.find('=');
+  const std::string name = word.substr(0, equals);
+  const std::string value = equals == word.npos ? "" : word.substr(equals + 1);
+  problem& p = t.problem;
+  if (name == "channels") p.channels = parse_number(value);
+  else if (name == "filters") p.filters = parse_number(value);
+  else if (name == "groups") p.groups = parse_number(value);
+  else if (name == "stride") p.stride.rows = p.stride.cols = parse_number(value);
+  else if (name == "layout") p.layout = parse_layout(value);
+  else if (name == "border") p.border = border(parse_border(value));
+  else if (name == "tolerance") t.tolerance = std::stod(value);
+  else if (name == "padding") {
+    const std::int64_t width = parse_number(value);
+    p.mode = mode::valid;
+    p.padding = {width, width, width, width};
+  } else throw std::runtime_error("'" + word + "' is no setting");
+}
+
 task parse(const std::string& line) {
   std::istringstream from(line);
-  std::string where, type, in, taps, filter, rest;
+  std::string where, type, in, taps, filter;
   task t;
   t.line = line;
   if (!(from >> where >> t.name >> type >> t.problem.planes >> in >> taps >> filter) ||
-      from >> rest || !purposes.contains(where) || !dtypes.contains(type) ||
-      !filters.contains(filter))
-    throw std::runtime_error("not WHERE NAME TYPE PLANES INPUT TAPS FILTER");
+      !purposes.contains(where) || !dtypes.contains(type) || !filters.contains(filter))
+    throw std::runtime_error("not WHERE NAME TYPE PLANES INPUT TAPS FILTER [SETTING=VALUE …]");
   t.where = purposes.at(where);
   t.problem.in = parse_extent(in);
   t.problem.filter = parse_extent(taps);
@@ -64,7 +91,10 @@ task parse(const std::string& line) {
   const dtype taps_are = t.filter == filter_kind::integer ? dtype::i32 : dtype::f32;
   t.problem.types = {dtypes.at(type), taps_are, dtypes.at(type)};
   t.problem.mode = mode::same;
+  for (std::string word; from >> word;) parse_setting(t, word);
   validate(t.problem);
+  if (!t.is_plain() && t.filter != filter_kind::random)
+    throw std::runtime_error("filters of layers are random");
   return t;
 }
 
@@ -104,6 +134,12 @@ std::vector<float> whole_numbers(std::size_t count) {
 
 }  // namespace
 
+bool task::is_bank() const {
+  const convgpu::problem& p = problem;
+  return p.channels == 1 && p.layout == layout::channels_first && p.stride == extent(1, 1) &&
+         p.mode == mode::same && p.border == border::zero();
+}
+
 bool task::suits(const std::string& backend) const {
   if (where == purpose::both) return true;
   return (where == purpose::cpu) == (backend == "cpu");
@@ -141,6 +177,35 @@ std::vector<task> read_tasks(const std::string& path) {
   return tasks;
 }
 
+any_const_view input_view(const problem& p, const void* data, memory where) {
+  return {
+      data,
+      p.types.in,
+      p.in,
+      p.planes,
+      p.channels,
+      p.layout == layout::channels_last ? channels_last(p.in, p.channels) : dense(p.in, p.channels),
+      where};
+}
+
+any_view output_view(const problem& p, void* data, memory where) {
+  const extent size = output_extent(p);
+  return {
+      data,
+      p.types.out,
+      size,
+      p.planes,
+      p.filters,
+      p.layout == layout::channels_last ? channels_last(size, p.filters) : dense(size, p.filters),
+      where};
+}
+
+padding margins(const problem& p) {
+  if (p.mode == mode::valid) return p.padding;
+  const extent taps = p.filter;
+  return {taps.rows / 2, (taps.rows - 1) / 2, taps.cols / 2, (taps.cols - 1) / 2};
+}
+
 std::vector<std::byte> make_input(const task& t) {
   // A block of random elements again and again, since gigabytes of them would take longer than all the
   // rest. Its length is prime: rows and tiles never see the same.
@@ -169,23 +234,36 @@ std::vector<float> make_filter(const task& t) {
   std::mt19937 random(2);
   const auto column = profile(size.rows, t.filter);
   const auto row = profile(size.cols, t.filter);
-  for (const double c : column)
-    for (const double r : row)
-      taps.push_back(has_factors(t) ? c * r : static_cast<double>(random()) * 0x1p-32 + 0x1p-10);
+  const std::int64_t channels = t.problem.channels / t.problem.groups;
+  for (std::int64_t n = 0; n < t.problem.filters * channels; ++n)
+    for (const double c : column)
+      for (const double r : row)
+        taps.push_back(has_factors(t) ? c * r : static_cast<double>(random()) * 0x1p-32 + 0x1p-10);
   if (t.filter == filter_kind::sparse) {
     std::vector<std::size_t> places(taps.size());
     std::iota(places.begin(), places.end(), std::size_t{0});
     std::shuffle(places.begin(), places.end(), random);
     for (std::size_t i = 0; i < places.size() / 2; ++i) taps[places[i]] = 0;
   }
-  double sum = 0;
-  for (const double tap : taps) sum += tap;
   std::vector<float> rounded;
-  for (const double tap : taps) rounded.push_back(static_cast<float>(tap / sum));
+  for (auto filter = taps.begin(); filter != taps.end(); filter += t.taps()) {
+    const double sum = std::accumulate(filter, filter + t.taps(), 0.0);
+    std::transform(filter, filter + t.taps(), std::back_inserter(rounded),
+                   [&](double tap) { return static_cast<float>(tap / sum); });
+  }
   return rounded;
 }
 
-plan make_plan(const problem& p, const task& t, const options& how) {
+std::vector<float> make_flipped_filter(const task& t) {
+  std::vector<float> taps = make_filter(t);
+  const std::int64_t count = t.problem.filter.count();
+  for (auto channel = taps.begin(); channel != taps.end(); channel += count)
+    std::reverse(channel, channel + count);
+  return taps;
+}
+
+plan make_plan(const problem& p, const task& t, options how) {
+  if (t.tolerance) how.tolerance = t.tolerance;
   const std::vector<float> taps = make_filter(t);
   if (t.filter != filter_kind::integer) return plan(p, taps, how);
   return plan(p, std::vector<std::int32_t>(taps.begin(), taps.end()), how);
@@ -226,19 +304,27 @@ std::string difference(const task& t, std::span<const std::byte> out,
     using element = decltype(zero);
     const auto* got = reinterpret_cast<const element*>(out.data());
     const auto* right = reinterpret_cast<const element*>(expected.data());
-    const extent size = output_extent(t.problem);
-    for (std::int64_t p = 0; p < t.problem.planes; ++p)
-      for (std::int64_t r = 0; r < size.rows; r += stride.rows)
-        for (std::int64_t c = 0; c < size.cols; c += stride.cols) {
-          const auto a = static_cast<float>(got[(p * size.rows + r) * size.cols + c]);
-          const auto b = static_cast<float>(*right++);
-          // A NaN, such as the output is full of beforehand, is no match either.
-          if (std::abs(static_cast<double>(a) - static_cast<double>(b)) <= bound) continue;
-          std::ostringstream text;
-          text << "plane " << p << ", row " << r << ", column " << c << " is " << a << ", expected "
-               << b << " to within " << bound;
-          return text.str();
-        }
+    problem some = t.problem;
+    some.stride = {some.stride.rows * stride.rows, some.stride.cols * stride.cols};
+    const any_const_view all = output_view(t.problem, const_cast<std::byte*>(out.data()));
+    const any_const_view few = output_view(some, const_cast<std::byte*>(expected.data()));
+    const auto at = [](const any_const_view& v, std::int64_t p, std::int64_t f, std::int64_t r,
+                       std::int64_t c) {
+      return p * v.step().plane + f * v.step().channel + r * v.step().row + c * v.step().col;
+    };
+    for (std::int64_t p = 0; p < few.planes(); ++p)
+      for (std::int64_t f = 0; f < few.channels(); ++f)
+        for (std::int64_t r = 0; r < few.size().rows; ++r)
+          for (std::int64_t c = 0; c < few.size().cols; ++c) {
+            const auto a = static_cast<float>(got[at(all, p, f, r * stride.rows, c * stride.cols)]);
+            const auto b = static_cast<float>(right[at(few, p, f, r, c)]);
+            // A NaN, such as the output is full of beforehand, is no match either.
+            if (std::abs(static_cast<double>(a) - static_cast<double>(b)) <= bound) continue;
+            std::ostringstream text;
+            text << "plane " << p << ", filter " << f << ", row " << r * stride.rows << ", column "
+                 << c * stride.cols << " is " << a << ", expected " << b << " to within " << bound;
+            return text.str();
+          }
     return {};
   });
 }

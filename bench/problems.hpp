@@ -4,6 +4,7 @@
 
 #include <convgpu/plan.hpp>
 #include <convgpu/problem.hpp>
+#include <convgpu/view.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -31,17 +32,28 @@ struct task {
   std::string line;  ///< of problems.txt
   convgpu::problem problem;
   filter_kind filter = filter_kind::random;
+  std::optional<double> tolerance;  ///< of this library's plans, where it is not the usual one
 
   /// Whether it is for the backend of that name.
   [[nodiscard]] bool suits(const std::string& backend) const;
   /// "cuda/direct" → "cuda/direct/f32/2d_4096_k5/zero"
   [[nodiscard]] std::string title(const std::string& algorithm) const;
 
-  [[nodiscard]] std::int64_t elements() const { return problem.in.count() * problem.planes; }
-  [[nodiscard]] std::int64_t outputs() const {
-    return output_extent(problem).count() * problem.planes;
+  /// One channel and any number of filters, each entry of `same`, zeros around it.
+  [[nodiscard]] bool is_bank() const;
+  /// One filter.
+  [[nodiscard]] bool is_plain() const { return is_bank() && problem.filters == 1; }
+
+  [[nodiscard]] std::int64_t elements() const {
+    return problem.in.count() * problem.planes * problem.channels;
   }
-  [[nodiscard]] std::int64_t taps() const { return problem.filter.count(); }
+  [[nodiscard]] std::int64_t outputs() const {
+    return output_extent(problem).count() * problem.planes * problem.filters;
+  }
+  /// Those that an output is the sum of.
+  [[nodiscard]] std::int64_t taps() const {
+    return problem.filter.count() * problem.channels / problem.groups;
+  }
   /// Additions and multiplications for an output that summation cannot do without: two for each tap that is
   /// not zero, of a column and a row where the filter is their product; four additions for a box.
   [[nodiscard]] double least_flops() const;
@@ -53,13 +65,22 @@ struct task {
 /// \throws std::runtime_error naming the line that cannot be read.
 [[nodiscard]] std::vector<task> read_tasks(const std::string& path);
 
-/// Elements of a plane after the other: floats from −1 to 1, integers over all of their range.
+/// Data of a problem without gaps, in the order of its layout.
+[[nodiscard]] any_const_view input_view(const problem& p, const void* data,
+                                        memory where = memory::host);
+[[nodiscard]] any_view output_view(const problem& p, void* data, memory where = memory::host);
+/// What has to be put around the input so that windows that lie inside are all there are.
+[[nodiscard]] padding margins(const problem& p);
+
+/// Elements one after the other: floats from −1 to 1, integers over all of their range.
 [[nodiscard]] std::vector<std::byte> make_input(const task& t);
 /// Taps whose magnitudes add up to 1, so that results stay in the range of the data; whole numbers that add
-/// up to 1 for an integer filter.
+/// up to 1 for an integer filter. Of several filters and channels one after the other.
 [[nodiscard]] std::vector<float> make_filter(const task& t);
-/// A plan for p, which is the problem of t or a part of it, and the filter of t.
-[[nodiscard]] plan make_plan(const problem& p, const task& t, const options& how);
+/// The same for who correlates: those of each channel the other way round.
+[[nodiscard]] std::vector<float> make_flipped_filter(const task& t);
+/// A plan for p, which is the problem of t or a part of it, and the filter of t; with the tolerance of t, if it has one.
+[[nodiscard]] plan make_plan(const problem& p, const task& t, options how);
 /// The column and the row whose product a filter is.
 struct factors {
   std::vector<float> column, row;

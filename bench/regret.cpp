@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // convgpu_regret [--quick] [--only=TEXT] [--out=FILE]: how good the library's own choice is. Times every algorithm of
-// the CPU that accepts a problem, for a grid of sizes, filters, types and borders, and says how often the one that is
-// taken without being told was within a tenth of the fastest. Results go to FILE as JSON, for bench/regret.py.
+// the CPU that accepts a problem, for the grid in regret_grid.cpp or those whose titles have that text, and says how
+// often the one that is taken without being told was within a tenth of the fastest, where it was worst, and how far off
+// predictions were. Results go to FILE as JSON, for bench/regret.py.
 //
 // One thread, its CPU time, in turns: what else the machine does costs all of them alike.
 
@@ -20,102 +21,19 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "buffers.hpp"
+#include "problems.hpp"
+#include "regret_grid.hpp"
 
 namespace convgpu::bench {
 namespace {
 
 using nlohmann::ordered_json;
-
-/// How the taps of a filter come about.
-enum class taps : std::uint8_t { random, gaussian, product, box, hat, three };
-
-struct cell {
-  convgpu::problem problem;
-  taps kind = taps::random;
-};
-
-constexpr std::pair<taps, const char*> kinds[] = {
-    {taps::random, "random"}, {taps::gaussian, "gaussian"},     {taps::product, "product"},
-    {taps::box, "box"},       {taps::hat, "rank 2, symmetric"}, {taps::three, "rank 3"}};
-bool is_low_rank(taps kind) {
-  return kind == taps::hat || kind == taps::three;
-}
-
-const char* name_of(taps kind) {
-  return std::find_if(std::begin(kinds), std::end(kinds), [&](auto k) { return k.first == kind; })
-      ->second;
-}
-
-std::string size_text(extent e) {
-  return std::to_string(e.rows) + "x" + std::to_string(e.cols);
-}
-
-std::string title(const cell& c) {
-  const problem& p = c.problem;
-  return std::string(to_string(p.types.in)) + "*" + std::string(to_string(p.types.filter)) + " " +
-         size_text(p.in) + " " + size_text(p.filter) + " " + name_of(c.kind) + " " +
-         std::string(to_string(p.border.kind()));
-}
-
-// ---- the grid
-
-struct triple {
-  types of;
-  bool all_sizes;
-};
-
-const std::vector<triple>& types_of_grid() {
-  using enum dtype;
-  static const std::vector<triple> all{{{f32, f32, f32}, true},     {{f64, f64, f64}, false},
-                                       {{u8, i32, u8}, true},       {{u8, f64, u8}, false},
-                                       {{i16, i32, i16}, false},    {{i32, i32, i32}, false},
-                                       {{u16, f64, u16}, false},    {{f16, f16, f16}, false},
-                                       {{cf32, cf32, cf32}, false}, {{cf32, f32, cf32}, false}};
-  return all;
-}
-
-std::vector<cell> grid(bool quick) {
-  std::vector<cell> cells;
-  const auto add = [&](const types& t, extent in, extent filter, taps kind, const border& around) {
-    cells.push_back(
-        {{.in = in, .filter = filter, .types = t, .mode = mode::same, .border = around}, kind});
-  };
-  std::vector<extent> images{{8, 8},     {16, 16},   {64, 64},     {200, 300},  {512, 512},
-                             {4, 20000}, {20000, 4}, {1024, 1024}, {2048, 2048}};
-  std::vector<extent> filters{{2, 2},   {3, 3},   {5, 5},   {7, 7}, {9, 9}, {11, 11}, {15, 15},
-                              {21, 21}, {31, 31}, {63, 63}, {3, 9}, {9, 3}, {3, 31},  {31, 3}};
-  std::vector<std::int64_t> signals{64, 1000, 1 << 14, 1 << 20};
-  std::vector<std::int64_t> lengths{3, 16, 64, 256, 1024, 4096};
-  if (quick) {
-    images = {{16, 16}, {200, 300}, {4, 20000}};
-    filters = {{3, 3}, {7, 7}, {15, 15}, {31, 31}};
-    signals = {1000, 1 << 17};
-    lengths = {3, 64, 1024};
-  }
-  for (const auto& [t, all_sizes] : types_of_grid()) {
-    for (const extent in : images)
-      for (const extent filter : filters) {
-        if (!all_sizes && in.count() > 1 << 19) continue;
-        for (const auto& [kind, _] : kinds) {
-          if (kind == taps::random && filter.rows != filter.cols) continue;
-          if (kind == taps::box && is_complex(t.filter)) continue;
-          if (is_low_rank(kind) && t.filter != dtype::f32 && t.filter != dtype::f64) continue;
-          for (const border& around : {border::zero(), border::mirror()})
-            if (around.kind() == border_kind::zero || in.count() <= 1 << 18)
-              add(t, in, filter, kind, around);
-        }
-      }
-    for (const std::int64_t n : signals)
-      for (const std::int64_t m : lengths)
-        if (m <= n) add(t, extent(n), extent(m), taps::random, border::zero());
-  }
-  return cells;
-}
 
 // ---- data
 
@@ -215,9 +133,13 @@ plan make(const cell& c, const options& how) {
   const problem& p = c.problem;
   const dtype type = p.types.filter;
   if (c.kind == taps::random || p.filter.rows == 1) {
-    std::vector<std::byte> h(static_cast<std::size_t>(p.filter.count()) * size_of(type));
-    fill(h.data(), type, p.filter.count(), source);
-    return {p, any_const_view(h.data(), type, p.filter, 1, dense(p.filter)), how};
+    const std::int64_t channels = p.channels / p.groups;
+    const std::int64_t count = p.filter.count() * channels * p.filters;
+    std::vector<std::byte> h(static_cast<std::size_t>(count) * size_of(type));
+    fill(h.data(), type, count, source);
+    return {
+        p, any_const_view(h.data(), type, p.filter, p.filters, channels, dense(p.filter, channels)),
+        how};
   }
   if (is_low_rank(c.kind)) {
     const std::vector<std::byte> h = low_rank(c, source);
@@ -243,6 +165,7 @@ struct contender {
   std::string name;
   std::function<void()> run;
   double predicted = 0;
+  double once = 0;
   std::int64_t times = 1;
   std::vector<double> samples{};
 
@@ -260,21 +183,23 @@ struct contender {
 constexpr double longest = 0.6;        // seconds for one run that is waited for
 constexpr double sample_time = 0.002;  // at least
 constexpr int rounds = 7;
+constexpr double far_behind = 4;  // times as slow as the fastest: one sample will do
 
 /// What became of a cell; empty where only one algorithm could be timed.
 std::optional<ordered_json> measure(const cell& c, const backend_info& cpu) {
   const problem& p = c.problem;
   const plan automatic = make(c, {.device = device::cpu(), .max_threads = 1});
-  const extent out = automatic.output_extent();
-  touched_bytes from(static_cast<std::size_t>(p.in.count()) * size_of(p.types.in));
-  touched_bytes to(static_cast<std::size_t>(out.count()) * size_of(p.types.out));
+  const std::int64_t samples = p.in.count() * p.planes * p.channels;
+  const std::int64_t outputs = automatic.output_extent().count() * p.planes * p.filters;
+  touched_bytes from(static_cast<std::size_t>(samples) * size_of(p.types.in));
+  touched_bytes to(static_cast<std::size_t>(outputs) * size_of(p.types.out));
   random_source source(11);
-  fill(from.data(), p.types.in, p.in.count(), source);
-  const any_const_view in(from.data(), p.types.in, p.in, 1, dense(p.in));
-  const any_view result(to.data(), p.types.out, out, 1, dense(out));
+  fill(from.data(), p.types.in, samples, source);
+  const any_const_view in = input_view(p, from.data());
+  const any_view result = output_view(p, to.data());
 
   std::vector<contender> who;
-  const double products = static_cast<double>(out.count()) * static_cast<double>(p.filter.count());
+  const double products = products_of(p);
   for (const auto& entry : cpu.algorithms) {
     if (&entry == &cpu.algorithms.back() && products > 3e5) continue;
     if (products > 2e10 && entry.name == "cpu/direct") continue;
@@ -288,26 +213,37 @@ std::optional<ordered_json> measure(const cell& c, const backend_info& cpu) {
       continue;
     }
   }
+  // Where nothing but the definition stands beside an algorithm there is nothing to choose.
+  const bool is_alone = c.part != images && who.back().name == cpu.algorithms.back().name;
+  if (who.size() < (is_alone ? 3 : 2)) return std::nullopt;
+  double least = longest;
   for (contender& w : who) {
     w.run();
-    const double once = w.sample();
-    if (once > longest) continue;
-    w.times = std::max<std::int64_t>(1, static_cast<std::int64_t>(sample_time / once));
-    w.samples.push_back(0);
+    w.once = w.sample();
+    w.times = std::max<std::int64_t>(1, static_cast<std::int64_t>(sample_time / w.once));
+    least = std::min(least, w.once);
   }
-  std::erase_if(who, [](const contender& w) { return w.samples.empty(); });
-  for (contender& w : who) w.samples.clear();
+  std::erase_if(who, [](const contender& w) { return w.once > longest; });
   for (int r = 0; r < rounds; ++r)
-    for (contender& w : who) w.samples.push_back(w.sample());
-  if (who.empty()) return std::nullopt;
+    for (contender& w : who)
+      if (r == 0 || w.once < far_behind * least) w.samples.push_back(w.sample());
+  if (who.size() < 2) return std::nullopt;
 
   ordered_json entry{{"in", to_string(p.types.in)},
                      {"taps", to_string(p.types.filter)},
                      {"size", {p.in.rows, p.in.cols}},
                      {"filter", {p.filter.rows, p.filter.cols}},
+                     {"part", c.part},
                      {"kind", name_of(c.kind)},
                      {"border", to_string(p.border.kind())},
                      {"chosen", automatic.describe().algorithm}};
+  if (c.part != images)
+    entry.update({{"planes", p.planes},
+                  {"channels", p.channels},
+                  {"filters", p.filters},
+                  {"groups", p.groups},
+                  {"stride", p.stride.cols},
+                  {"layout", to_string(p.layout)}});
   for (contender& w : who)
     entry["algorithms"][w.name] = {{"seconds", w.median()}, {"predicted", w.predicted}};
   return entry;
@@ -317,26 +253,51 @@ struct tally {
   std::int64_t cells = 0;
   std::int64_t within = 0;  // a tenth of the fastest
   double worst = 1;
-  std::string worst_title;
   double logarithms = 0;
 
-  void add(double regret, const std::string& name) {
+  void add(double regret) {
     ++cells;
     within += regret <= 1.1 ? 1 : 0;
     logarithms += std::log(regret);
-    if (regret > worst) {
-      worst = regret;
-      worst_title = name;
-    }
+    worst = std::max(worst, regret);
   }
   void print(const std::string& of) const {
+    if (cells == 0) {
+      std::cout << of << ": nothing that at least two algorithms accept\n";
+      return;
+    }
     const auto n = static_cast<double>(cells);
-    std::cout << std::left << std::setw(14) << of << std::right << std::setw(6) << cells
+    std::cout << std::left << std::setw(18) << of << std::right << std::setw(6) << cells
               << " problems, within 10%: " << std::fixed << std::setprecision(1) << std::setw(5)
               << 100 * static_cast<double>(within) / n << " %, worst " << std::setprecision(2)
-              << worst << ", geometric mean " << std::setprecision(3) << std::exp(logarithms / n);
-    if (!worst_title.empty()) std::cout << "; worst at " << worst_title;
-    std::cout << '\n';
+              << worst << ", geometric mean " << std::setprecision(3) << std::exp(logarithms / n)
+              << '\n';
+  }
+};
+
+/// How far off the predictions of one algorithm are.
+struct accuracy {
+  std::vector<double> ratios;  // measured over predicted
+  double worst = 1;            // of these or the reverse
+  std::string worst_title;
+
+  void add(double measured, double predicted, const std::string& name) {
+    const double ratio = measured / predicted;
+    ratios.push_back(ratio);
+    if (std::max(ratio, 1 / ratio) <= worst) return;
+    worst = std::max(ratio, 1 / ratio);
+    std::ostringstream text;
+    text << std::fixed << std::setprecision(1) << name << ": " << measured * 1e6
+         << " us, predicted " << predicted * 1e6;
+    worst_title = text.str();
+  }
+  void print(const std::string& of) {
+    std::sort(ratios.begin(), ratios.end());
+    const auto at = [&](std::size_t tenths) { return ratios[(ratios.size() - 1) * tenths / 10]; };
+    std::cout << std::left << std::setw(18) << of << std::right << std::fixed
+              << std::setprecision(2) << " took " << at(5) << " times as long as predicted ("
+              << at(1) << " to " << at(9) << " without a tenth at each end); furthest off at "
+              << worst_title << '\n';
   }
 };
 
@@ -356,7 +317,10 @@ int main(int argc, char** argv) {
   }
   const backend_info cpu = backends().front();
   ordered_json all = ordered_json::array();
-  std::map<std::string, tally> by_type;
+  std::map<std::string, tally> by_part;
+  std::map<std::string, accuracy> by_algorithm;
+  std::multimap<double, std::string> worst;
+  constexpr std::size_t worst_shown = 12;
   tally total;
   for (const cell& c : grid(quick)) {
     const std::string name = title(c);
@@ -366,15 +330,33 @@ int main(int argc, char** argv) {
     const auto& algorithms = (*entry)["algorithms"];
     const std::string chosen = (*entry)["chosen"];
     all.push_back(*entry);
-    if (algorithms.size() < 2 || !algorithms.contains(chosen)) continue;
+    if (!algorithms.contains(chosen)) continue;
     double best = algorithms[chosen]["seconds"];
     const double ours = best;
-    for (const auto& [_, a] : algorithms.items()) best = std::min(best, a["seconds"].get<double>());
-    by_type[name.substr(0, name.find(' '))].add(ours / best, name);
-    total.add(ours / best, name);
+    std::string fastest = chosen;
+    for (const auto& [who, a] : algorithms.items()) {
+      const double seconds = a["seconds"];
+      const double predicted = a["predicted"];
+      if (predicted > 0) by_algorithm[who].add(seconds, predicted, name);
+      if (seconds >= best) continue;
+      best = seconds;
+      fastest = who;
+    }
+    const std::string type = name.substr(0, name.find(' '));
+    by_part[c.part == images ? type : type + " " + c.part].add(ours / best);
+    total.add(ours / best);
+    std::ostringstream line;
+    line << std::fixed << std::setprecision(2) << std::setw(6) << ours / best << "  " << name
+         << ": " << chosen << ' ' << std::setprecision(1) << ours * 1e6 << " us, " << fastest << ' '
+         << best * 1e6 << " us";
+    worst.emplace(ours / best, line.str());
+    if (worst.size() > worst_shown) worst.erase(worst.begin());
   }
-  for (const auto& [type, t] : by_type) t.print(type);
+  for (const auto& [part, t] : by_part) t.print(part);
   total.print("all");
+  for (auto& [algorithm, a] : by_algorithm) a.print(algorithm);
+  for (auto w = worst.rbegin(); w != worst.rend(); ++w)
+    if (w->first > 1.1) std::cout << w->second << '\n';
   if (out.empty()) return 0;
   std::ofstream file(out);
   file << ordered_json{{"machine", cpu.devices}, {"version", version()}, {"cells", all}}.dump(1)

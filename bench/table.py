@@ -18,6 +18,10 @@ LOOP = "loop/"  # a yardstick, no library
 HEAD = ("problem", "algorithm", "µs", "GB/s", "of copy", "GFLOP/s", "of FMA", "best peer", "µs", "times faster")
 CPU_HEAD = ("problem", "algorithm", "µs [min … max]", "M/s", "of limit", "best peer", "µs [min … max]", "of limit",
             "times faster", "than a loop")
+LAYER_HEAD = ("layer", "algorithm", "µs [min … max]", "GFLOP/s", "of FMA", "of copy", "best peer", "times faster",
+              "than oneDNN", "its Winograd", "its own order", "than PyTorch", "than OpenCV, FFTW", "than a loop")
+# Data in an order that only the peer has: no like for like.
+OWN_ORDER = "/own_order"
 
 
 def load(path):
@@ -105,12 +109,29 @@ def chosen(all_of_it):
 
 
 def best_peer(all_of_it):
-    return least(c for c in all_of_it if not c[0].startswith((*OURS, LOOP)))
+    return least(c for c in all_of_it if not c[0].startswith((*OURS, LOOP)) and OWN_ORDER not in c[0])
+
+
+def layer_rows(results):
+    table = []
+    for problem, all_of_it in by_problem(r for r in results if r[2].get("layer")).items():
+        who, r = chosen(all_of_it)
+        if not r:
+            continue
+
+        def times(*prefixes):
+            _, p = least(c for c in all_of_it if c[0].startswith(prefixes))
+            return f"{p['real_time'] / r['real_time']:.2f}" if p else ""
+        peer, p = best_peer(all_of_it)
+        table.append([problem, who, span(r), figures(r["GFLOP/s"]), percent(r, "of_fma"), percent(r, "of_copy"),
+                      peer, times(peer) if p else "", times("onednn/convolution"), times("onednn/winograd"),
+                      times("onednn/own_order"), times("torch/"), times("opencv/", "fftw/"), times(LOOP)])
+    return table
 
 
 def cpu_rows(results):
     table = []
-    for problem, all_of_it in by_problem(results).items():
+    for problem, all_of_it in by_problem(r for r in results if not r[2].get("layer")).items():
         who, r = chosen(all_of_it)
         peer, p = best_peer(all_of_it)
         _, loop = least(c for c in all_of_it if c[0].startswith(LOOP))
@@ -146,7 +167,7 @@ def markdown(head, lines, left=()):
 def machine(context):
     """What was measured on, as lines of a list."""
     names = ("cpu", "instructions", "num_cpus", "compiler", "commit", "date", "convgpu", "opencv", "fftw", "onednn",
-             "eigen", "python")
+             "eigen", "python", "times")
     for name in names:
         if name in context:
             yield f"- {name.replace('num_cpus', 'cores')}: {context[name]}"
@@ -163,7 +184,12 @@ def cpu_report(paths, results):
     for threads in sorted({int(r.get("cpu_threads", 1)) for _, _, r in results}):
         part = [r for r in results if int(r[2].get("cpu_threads", 1)) == threads]
         yield f"\n## {threads} thread{'s' if threads > 1 else ''}\n"
-        yield from markdown(CPU_HEAD, cpu_rows(part), (0, 1, 5))
+        if images := cpu_rows(part):
+            yield from markdown(CPU_HEAD, images, (0, 1, 5))
+        if layers := layer_rows(part):
+            yield ("\nSeveral channels, filters or strides. How many times faster than each peer with data in the same "
+                   "order, and, for comparison, than oneDNN with data in its own, Winograd's included:\n")
+            yield from markdown(LAYER_HEAD, layers, (0, 1, 6))
         yield "\nEveryone, in millions of pixels or samples a second:\n"
         yield from markdown(*all_contenders(part), (0,))
 

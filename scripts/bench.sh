@@ -50,14 +50,15 @@ measure() {
     --benchmark_out="$out/run-$1.json" --benchmark_out_format=json >>"$log" || failed=1
 }
 failed=0
+layers='(layer|rows|bank)_.*'
 ours='^[a-z]+/[A-Za-z0-9_.]+/'
 threads=$(nproc)
 if [[ $quick ]]; then
-  measure 1 "$ours(f32/(2d_2048_(k3|k5|k7|k11|k15|g5|g15|g31)|1d_2p20_k(3|16|64|256|1024))|u8/2d_2048_(k5|i5))/"
+  measure 1 "$ours(f32/(2d_2048_(k3|k5|k7|k11|k15|g5|g15|g31)|1d_2p20_k(3|16|64|256|1024)|$layers)|u8/2d_2048_(k5|i5))/"
   [[ $threads -eq 1 ]] || measure "$threads" "$ours"'f32/2d_2048_(k5|k15|g15)/'
 else
   measure 1 "$ours"
-  [[ $threads -eq 1 ]] || measure "$threads" "$ours"'(f32|u8)/(2d_2048|1d)_'
+  [[ $threads -eq 1 ]] || measure "$threads" "$ours"'(f32|u8)/(2d_2048|1d|layer|rows|bank)_'
 fi
 
 python3 bench/merge.py --commit "$commit" --out "$out/results.json" "$out"/run-*.json
@@ -76,7 +77,7 @@ else
   say "No pictures: no Python with matplotlib."
 fi
 # The tables of the library beside the best peer, without the columns that need a wide screen.
-awk -F'|' '/^## / {print "\n" $0} /^\| problem .*best peer/ {on = 1} !/^\|/ {on = 0}
-           on {print $2 $3 $5 $6 $7 $10}' "$out/table.md"
+awk -F'|' '/^## / {print "\n" $0} /^\| problem .*best peer/ {on = 1} /^\| layer / {on = 2; print ""} !/^\|/ {on = 0}
+           on == 1 {print $2 $3 $5 $6 $7 $10} on == 2 {print $2 $3 $5 $6 $7 $8 $9}' "$out/table.md"
 say "All of it is in $out; $SECONDS s."
 exit $failed

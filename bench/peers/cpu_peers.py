@@ -7,7 +7,7 @@ of threads and a folder for data, it says what it has and then answers, a line f
     load PROBLEM      ok          reads the data: in, taps, column, row
     prepare NAME      ok          makes what does not depend on the input's values
     save NAME         ok          runs and writes the output
-    time NAME COUNT   SECONDS     of so many runs
+    time NAME COUNT WATCH  SECONDS  of so many runs, by the wall or the processor
     forget NAME       ok
 
 or "error" and a reason.
@@ -47,20 +47,30 @@ except Exception:
 
 
 class Data:
-    """What a contender is prepared from: arrays of rows × cols, the filter as convolution applies it."""
+    """What a contender is prepared from: arrays of rows × cols, the filter as convolution applies it; with several
+    channels, planes × channels × rows × cols, and filters × channels of a group × rows × cols."""
 
     def __init__(self, problem, folder):
         def read(name, dtype, *shape):
             values = numpy.fromfile(folder / name, dtype=dtype)
             return values.reshape(shape) if values.size else None
-        self.x = read("in", {"u8": "u1", "f32": "f4"}[problem.type], problem.rows, problem.cols)
-        self.h = read("taps", "f4", *problem.taps)
+        dtype = {"u8": "u1", "f32": "f4"}[problem.type]
+        if problem.is_plain:
+            self.x = read("in", dtype, problem.planes * problem.rows, problem.cols)
+            self.h = read("taps", "f4", *problem.taps)
+        elif problem.channels_last:
+            x = read("in", dtype, problem.planes, problem.rows, problem.cols, problem.channels)
+            self.x = x.transpose(0, 3, 1, 2)
+        else:
+            self.x = read("in", dtype, problem.planes, problem.channels, problem.rows, problem.cols)
+        if not problem.is_plain:
+            self.h = read("taps", "f4", problem.filters, problem.channels // problem.groups, *problem.taps)
         self.column, self.row = read("column", "f4", -1), read("row", "f4", -1)
 
 
 # Contenders: for which problems, and a function of them and the data that returns what is to be timed, which in turn
-# returns rows × cols. ndimage's `same` begins at M/2 rather than (M−1)/2 and takes an origin against that; torch
-# correlates, and takes uneven padding for even filters only as a copy.
+# returns rows × cols, or all of a layer in the order of its layout. ndimage's `same` begins at M/2 rather than (M−1)/2
+# and takes an origin against that; torch correlates, and takes uneven padding for even filters only as a copy.
 
 
 def numpy_convolve(problem, d):
@@ -125,6 +135,28 @@ def torch_conv(problem, d):
     return run
 
 
+def torch_layer(problem, d):
+    functional = torch.nn.functional
+    x = torch.from_numpy(d.x)
+    weight = torch.from_numpy(d.h[..., ::-1, ::-1].copy())
+    before, after, conv = problem.before, problem.after, functional.conv2d
+    if problem.channels_last:
+        weight = weight.contiguous(memory_format=torch.channels_last)
+    if problem.is_signal:
+        x, weight, conv = x[:, :, 0], weight[:, :, 0], functional.conv1d
+        before, after = before[1:], after[1:]
+    sides = [n for pair in zip(reversed(before), reversed(after)) for n in pair]
+    how = {"zero": "constant", "wrap": "circular", "mirror": "reflect", "replicate": "replicate"}[problem.border]
+
+    def run():
+        if how == "constant" and before == after:
+            y = conv(x, weight, padding=before, stride=problem.stride, groups=problem.groups)
+        else:
+            y = conv(functional.pad(x, sides, mode=how), weight, stride=problem.stride, groups=problem.groups)
+        return (y.permute(0, 2, 3, 1) if problem.channels_last else y).numpy()
+    return run
+
+
 def torch_two_passes(problem, d):
     conv2d = torch.nn.functional.conv2d
     x = torch.from_numpy(d.x)[None, None]
@@ -141,7 +173,13 @@ def contenders(problem):
     """Those that suit it, by name."""
     found = {}
     odd = all(n % 2 for n in problem.taps)
-    if problem.type != "f32" or problem.planes != 1 or numpy is None:
+    if problem.type != "f32" or numpy is None:
+        return found
+    if not problem.is_plain:
+        if torch and problem.border in ("zero", "wrap", "mirror", "replicate"):
+            found["torch/conv1d" if problem.is_signal else "torch/conv2d"] = torch_layer
+        return found
+    if problem.planes != 1:
         return found
     if problem.is_signal:
         found["numpy/convolve"] = numpy_convolve
@@ -184,12 +222,13 @@ class Server:
         numpy.ascontiguousarray(self.ready[name]()).tofile(self.folder / "out")
         return "ok"
 
-    def time(self, name, count):
+    def time(self, name, count, watch):
         run = self.ready[name]
-        begin = time.perf_counter()
+        now = time.process_time if watch == "processor" else time.perf_counter
+        begin = now()
         for _ in range(int(count)):
             run()
-        return repr(time.perf_counter() - begin)
+        return repr(now() - begin)
 
     def forget(self, name):
         self.ready.pop(name, None)

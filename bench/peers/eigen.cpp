@@ -2,7 +2,6 @@
 // Eigen: convolution of tensors, from its unsupported modules. It correlates, and pads where it is told to. Compiled
 // for the machine it is compiled on, as its users do.
 
-#include <algorithm>
 #include <array>
 #include <unsupported/Eigen/CXX11/Tensor>
 #include <vector>
@@ -17,8 +16,7 @@ using image = Eigen::Tensor<float, 2, Eigen::RowMajor>;
 std::unique_ptr<runner> convolve(const task& t, const buffers& b) {
   const extent size = t.problem.in;
   const extent taps = t.problem.filter;
-  std::vector<float> flipped = make_filter(t);
-  std::reverse(flipped.begin(), flipped.end());
+  const std::vector<float> flipped = make_flipped_filter(t);
   const image filter = Eigen::TensorMap<const image>(flipped.data(), taps.rows, taps.cols);
   const Eigen::TensorMap<const image> in(reinterpret_cast<const float*>(b.in.data()), size.rows,
                                          size.cols);
@@ -43,7 +41,8 @@ peer_library eigen_peers(int threads) {
               std::to_string(EIGEN_MINOR_VERSION),
           {{"eigen/convolve", false,
             [threads](const task& t) {
-              return threads == 1 && t.problem.types.in == dtype::f32 && t.problem.planes == 1;
+              return threads == 1 && t.is_plain() && t.problem.types.in == dtype::f32 &&
+                     t.problem.planes == 1;
             },
             convolve}}};
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // No library: loops that anybody would write, and what the compiler makes of them. Outputs are made some at a time,
 // so that their sums may stay in registers; the border is copied around the image first, which is part of the time.
+// One for images and signals, one for rows of which each has a filter of its own.
 
 #include <algorithm>
 #include <cstring>
@@ -108,14 +109,57 @@ std::unique_ptr<runner> make_loop(const task& t, const buffers& b, int threads) 
   return run_by([=] { all->run(in, out); });
 }
 
+bool has_rows(const task& t) {
+  const problem& p = t.problem;
+  return p.in.rows == 1 && p.channels > 1 && p.groups == p.channels && p.filters == p.channels &&
+         p.mode == mode::same && p.stride.cols == 1 && p.border == border::wrap() &&
+         p.filter.cols <= p.in.cols && p.layout == layout::channels_first;
+}
+
+std::unique_ptr<runner> make_rows(const task& t, const buffers& b, int threads) {
+  const auto* const in = reinterpret_cast<const float*>(b.in.data());
+  auto* const out = reinterpret_cast<float*>(b.out.data());
+  const std::int64_t cols = t.problem.in.cols;
+  const std::int64_t rows = t.problem.planes * t.problem.channels;
+  const extent filter = t.problem.filter;
+  const std::int64_t before = filter.cols / 2;
+  const std::int64_t after = filter.cols - 1 - before;
+  const auto taps = std::make_shared<std::vector<float>>(make_flipped_filter(t));
+  (void)threads;
+  return run_by([=, channels = t.problem.channels] {
+#if defined(_OPENMP)
+#pragma omp parallel num_threads(threads)
+#endif
+    {
+      std::vector<float> padded(cols + filter.cols - 1);
+#if defined(_OPENMP)
+#pragma omp for schedule(static)
+#endif
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const float* const row = in + r * cols;
+        std::copy(row + cols - before, row + cols, padded.begin());
+        std::copy(row, row + cols, padded.begin() + before);
+        std::copy(row, row + after, padded.begin() + before + cols);
+        correlate_row(padded.data(), 0, taps->data() + r % channels * filter.cols, filter,
+                      out + r * cols, cols);
+      }
+    }
+  });
+}
+
 }  // namespace
 
 peer_library loop_peers(int threads) {
   return {"loop",
           "no library",
           {{"loop/plain", false,
-            [](const task& t) { return t.problem.types.in == dtype::f32 && t.problem.planes == 1; },
-            [threads](const task& t, const buffers& b) { return make_loop(t, b, threads); }}}};
+            [](const task& t) {
+              return t.is_plain() && t.problem.types.in == dtype::f32 && t.problem.planes == 1;
+            },
+            [threads](const task& t, const buffers& b) { return make_loop(t, b, threads); }},
+           {"loop/rows", false,
+            [](const task& t) { return has_rows(t) && t.problem.types.in == dtype::f32; },
+            [threads](const task& t, const buffers& b) { return make_rows(t, b, threads); }}}};
 }
 
 }  // namespace convgpu::bench

@@ -34,14 +34,27 @@ cv::Mat flipped(std::vector<float> taps, int rows) {
   return cv::Mat(taps, true).reshape(1, rows);
 }
 
-bool possible(const task& t) {
+bool has_type(const task& t) {
   return t.problem.planes == 1 && (is_u8(t) || t.problem.types.in == dtype::f32);
 }
+bool possible(const task& t) {
+  return t.is_plain() && has_type(t);
+}
 
+/// One filter after the other, where there are several.
 std::unique_ptr<runner> filter_2d(const task& t, const buffers& b) {
-  const cv::Mat taps = flipped(make_filter(t), static_cast<int>(t.problem.filter.rows));
-  return run_by([i = images(t, b), taps]() mutable {
-    cv::filter2D(i.in, i.out, -1, taps, {-1, -1}, 0, cv::BORDER_CONSTANT);
+  const std::vector<float> taps = make_flipped_filter(t);
+  const std::size_t plane = b.out.size() / static_cast<std::size_t>(t.problem.filters);
+  std::vector<cv::Mat> filters, out;
+  for (std::int64_t f = 0; f < t.problem.filters; ++f) {
+    const auto first = taps.begin() + f * t.taps();
+    filters.push_back(cv::Mat(std::vector<float>(first, first + t.taps()), true)
+                          .reshape(1, static_cast<int>(t.problem.filter.rows)));
+    out.push_back(images(t, {b.in, b.out.subspan(static_cast<std::size_t>(f) * plane, plane)}).out);
+  }
+  return run_by([in = images(t, b).in, filters, out]() mutable {
+    for (std::size_t f = 0; f < filters.size(); ++f)
+      cv::filter2D(in, out[f], -1, filters[f], {-1, -1}, 0, cv::BORDER_CONSTANT);
   });
 }
 
@@ -85,7 +98,8 @@ peer_library opencv_peers(int threads) {
       "opencv",
       CV_VERSION,
       {// From 12 x 12 taps on it transforms.
-       {"opencv/filter2D", true, possible, filter_2d},
+       {"opencv/filter2D", true, [](const task& t) { return t.is_bank() && has_type(t); },
+        filter_2d},
        {"opencv/sepFilter2D", false, has_factors, sep_filter_2d},
        {"opencv/GaussianBlur", false,
         [](const task& t) { return possible(t) && t.filter == filter_kind::gaussian && is_odd(t); },

@@ -129,8 +129,9 @@ class python_runner final : public runner {
     from.read(reinterpret_cast<char*>(out_.data()), static_cast<std::streamsize>(out_.size()));
     if (!from || from.peek() != EOF) throw std::runtime_error("output of another size");
   }
-  [[nodiscard]] double seconds(int times) override {
-    return std::stod(process_->ask("time " + name_ + " " + std::to_string(times)));
+  [[nodiscard]] double seconds(int times, stopwatch watch) override {
+    return std::stod(process_->ask("time " + name_ + " " + std::to_string(times) +
+                                   (watch == stopwatch::wall ? " wall" : " processor")));
   }
 
  private:

@@ -29,6 +29,11 @@ namespace convgpu::cpu {
 [[nodiscard]] std::string refuse_winograd(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_winograd(const detail::request& r);
 
+/// Filters that see one channel each, all in one go. Refuses complex numbers, sums of 128 bits, and filters that reach
+/// over too much for a block.
+[[nodiscard]] std::string refuse_depthwise(const detail::request& r);
+[[nodiscard]] std::unique_ptr<const detail::runnable> make_depthwise(const detail::request& r);
+
 /// Direct summation, row by row, on all threads. Refuses filters that are nearly all gaps.
 [[nodiscard]] std::string refuse_direct(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_direct(const detail::request& r);

@@ -34,6 +34,12 @@ constexpr algorithm algorithms[] = {
      .refusal = refuse_each<cpu::refuse_direct>,
      .cost = cost_of_each<cpu::cost_of_direct>,
      .make = cpu::make_each<cpu::make_direct>},
+    {.name = "cpu/depthwise",
+     .summary =
+         "filters that see one channel each, all in one go, taps as shifts of rows in the cache",
+     .refusal = cpu::refuse_depthwise,
+     .cost = cpu::cost_of_depthwise,
+     .make = cpu::make_depthwise},
     {.name = "cpu/winograd",
      .summary =
          "tiles of outputs of 3x3 filters, by products of matrices that are fewer than theirs",

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "cost.hpp"
+#include "depthwise.hpp"
 #include "gemm.hpp"
 #include "rates.hpp"
 #include "simd.hpp"
@@ -76,6 +77,48 @@ detail::estimate cost_of_gemm(const detail::request& r, detail::rates values) {
                  apart * rates.apart + packed * rates.packed +
                  w.outputs() * (rates.stored * parts_out +
                                 storing(w, element, false) * (parts_out == 2 ? 2 : 1));
+  return w.done(direct_error(r));
+}
+
+detail::estimate cost_of_depthwise(const detail::request& r, detail::rates values) {
+  const cpu::rates rates = to_rates(values);
+  const normal_form& form = r.form;
+  const types& t = form.types;
+  const simd::kernels& simd = simd::best();
+  double product = rates.single_f32;
+  int lanes = simd.f32_depthwise.lanes;
+  dtype element = dtype::f32;
+  const auto take = [&](double of, const auto& loops, dtype as) {
+    product = of;
+    lanes = loops.lanes;
+    element = as;
+  };
+  if (is_integer(t.filter)) {
+    if (integer_sum_bits(t.in, r.filter.facts.integer_norm1) == 32)
+      take(rates.single_i32, simd.i32_depthwise, dtype::i32);
+    else take(rates.single_i64, simd.i64_depthwise, dtype::i64);
+  } else if (sums_in_f64(t)) {
+    take(rates.single_f64, simd.f64_depthwise, dtype::f64);
+  }
+  const block_grid grid = depthwise_grid(form, 1, static_cast<std::int64_t>(size_of(element)));
+  const depthwise_span span = span_of(form, grid.rows.at_once, grid.cols.at_once);
+  const auto blocks = static_cast<double>(form.planes * grid.rows.parts() * grid.cols.parts());
+  const auto channels = static_cast<double>(form.in_channels());
+  const auto filters = static_cast<double>(form.out_channels());
+  const double lines = channels * blocks * static_cast<double>(span.rows);
+  work w{r, rates};
+  const double loaded =
+      loading(w, {lines, 1, static_cast<double>(span.cols), outside_of(form.col)}, element);
+  const double apart = form.col.stride > 1 ? lines * static_cast<double>(span.cols) : 0;
+  // Rows of outputs, in whole vectors, and a product's time for what each vector has besides products.
+  const double places =
+      blocks * static_cast<double>(grid.rows.at_once) * rounded_up(grid.cols.at_once, lanes);
+  const bool in_place = t.out == element && grid.cols.at_once >= lanes;
+  w.arithmetic = loaded + apart * rates.apart + filters * blocks * rates.strip +
+                 filters * places * (static_cast<double>(r.filter.facts.nonzeros) + 1) * product +
+                 (in_place ? 0
+                           : filters * blocks * static_cast<double>(grid.rows.at_once) * rates.row +
+                                 w.outputs() * storing(w, element, false));
   return w.done(direct_error(r));
 }
 

@@ -10,7 +10,7 @@
 namespace convgpu::cpu::simd {
 
 extern const kernels baseline;
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(CONVGPU_BASELINE_ONLY)
 extern const kernels avx2;
 extern const kernels avx512;
 extern const pairs_kernel avx512_vnni_pairs;
@@ -21,7 +21,7 @@ namespace {
 /// What this processor has, best first.
 std::vector<const kernels*> available() {
   std::vector<const kernels*> found;
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(CONVGPU_BASELINE_ONLY)
   // These ask the operating system, too, whether it keeps the registers.
   const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");

@@ -93,6 +93,13 @@ real half_ulp(dtype type, real value) {
 
 real rounded(dtype type, real value) {
   if (!std::isfinite(value)) return value;
+  switch (type) {  // what the processor has, it rounds itself
+    case dtype::f32:
+    case dtype::cf32: return static_cast<float>(value);
+    case dtype::f64:
+    case dtype::cf64: return static_cast<double>(value);
+    default: break;
+  }
   const real unit = 2 * half_ulp(type, value);
   const real result = std::nearbyint(value / unit) * unit;
   if (std::fabs(result) < std::ldexp(real{1}, format_of(type).end_exponent)) return result;

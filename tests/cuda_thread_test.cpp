@@ -107,7 +107,6 @@ std::vector<test_case> cases() {
 
 /// What is wrong with the answer of `a`; none if it refuses.
 std::optional<std::string> verdict(const algorithm& a, const test_case& c) {
-  const buffer in = c.make_input();
   const buffer filter = c.make_filter();
   const options how = a.allowed_errors(c.problem.types.in).forced();
   std::optional<plan> made;
@@ -116,7 +115,7 @@ std::optional<std::string> verdict(const algorithm& a, const test_case& c) {
   } catch (const unsupported&) {
     return std::nullopt;
   }
-  const answer expected = solve(c.problem, in.view(), filter.view());
+  const auto& [in, expected] = solved(c, filter);
   buffer out = c.make_output(expected.size);
   made->run(in.view(), out.view());
   return out.damage() + difference(c.problem, expected, std::as_const(out).view(),

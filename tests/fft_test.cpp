@@ -22,7 +22,7 @@
 namespace convgpu::cpu {
 namespace simd {
 extern const kernels baseline;
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(CONVGPU_BASELINE_ONLY)
 extern const kernels avx2;
 extern const kernels avx512;
 #endif
@@ -35,7 +35,7 @@ using number = std::complex<real>;
 
 std::vector<const simd::kernels*> levels() {
   std::vector<const simd::kernels*> all{&simd::baseline};
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(CONVGPU_BASELINE_ONLY)
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all.push_back(&simd::avx2);
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))

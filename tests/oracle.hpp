@@ -35,7 +35,7 @@ struct answer {
   extent size;
   std::vector<number> sums;
   std::vector<int128> integers;  ///< the same sums, exact, where input and filter are integers
-  std::vector<real> magnitudes;  ///< Σ|h||x̃|: what errors are relative to
+  std::vector<real> magnitudes;  ///< Σ|h||x̃|: what errors are relative to; 0 where sums are exact
   std::int64_t products = 0;     ///< in each sum at most: the taps that are not zero
   real largest = 0;              ///< ‖h‖₁·max|x̃|, of samples that are finite
 };

@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
+#include <map>
 #include <ostream>
 #include <span>
+#include <sstream>
 #include <stdexcept>
 #include <utility>
 
@@ -423,8 +426,27 @@ buffer apply(const problem& p, const buffer& in, const buffer& filter, const alg
   return a.with_forced([&](const options& how) { return apply(p, in, filter, how); });
 }
 
+const solved_case& solved(const test_case& c, const buffer& filter) {
+  // All that the answer depends on: the input is drawn from what is printed of the case.
+  std::ostringstream key;
+  key.precision(std::numeric_limits<double>::max_digits10);
+  key << c << ';' << std::hexfloat;
+  for (const number& tap : filter.values()) key << tap;
+
+  static std::map<std::string, solved_case> kept;
+  static std::size_t outputs = 0;
+  if (const auto found = kept.find(key.str()); found != kept.end()) return found->second;
+  if (outputs > std::size_t{1} << 21) {  // of 48 to 64 bytes each
+    kept.clear();
+    outputs = 0;
+  }
+  buffer in = c.make_input();
+  answer expected = solve(c.problem, in.view(), filter.view());
+  outputs += expected.sums.size();
+  return kept.emplace(key.str(), solved_case{std::move(in), std::move(expected)}).first->second;
+}
+
 std::optional<std::string> verdict(const algorithm& a, const test_case& c, const buffer& filter) {
-  const buffer in = c.make_input();
   options how = a.allowed_errors(c.problem.types.in).forced();
   how.max_threads = c.threads;
   std::optional<plan> made;
@@ -436,7 +458,7 @@ std::optional<std::string> verdict(const algorithm& a, const test_case& c, const
   }
   if (made->describe().algorithm != a.name) return "ran " + made->describe().algorithm;
 
-  const answer expected = solve(c.problem, in.view(), filter.view());
+  const auto& [in, expected] = solved(c, filter);
   if (made->output_extent() != expected.size)
     return "the output's extent is " + std::to_string(made->output_extent().rows) + " x " +
            std::to_string(made->output_extent().cols) + ", expected " +

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "buffers.hpp"
+#include "oracle.hpp"
 
 namespace convgpu::test {
 
@@ -123,6 +124,12 @@ struct algorithm {
                            const options& how = {});
 [[nodiscard]] buffer apply(const problem& p, const buffer& in, const buffer& filter,
                            const algorithm& a);
+/// What a case has to become: found once, kept for the algorithms that are asked next, and given up at some time.
+struct solved_case {
+  buffer in;
+  answer expected;
+};
+[[nodiscard]] const solved_case& solved(const test_case& c, const buffer& filter);
 /// What is wrong with the answer of `a` to this case with this filter; empty if nothing is, none if it refuses
 /// the problem.
 [[nodiscard]] std::optional<std::string> verdict(const algorithm& a, const test_case& c,

@@ -2,8 +2,9 @@
 # run.sh SOURCE BUILD: builds and runs app.cpp against the library in each way that users have.
 #
 # BUILD is a finished build of SOURCE and is installed as it is. The static library is compiled once,
-# as a sub-directory of the consumer, and installed from there, without CUDA. Either prefix is moved before
-# use. Where BUILD has the CUDA backend, its module must be found; whether there is a GPU does not matter.
+# as a sub-directory of the consumer, and installed from there, without CUDA and not optimised: what is in
+# question is how it is found and linked. Either prefix is moved before use. Where BUILD has the CUDA backend, its
+# module must be found; whether there is a GPU does not matter.
 set -euo pipefail
 source=$1 build=$2
 here=$(cd "$(dirname "$0")" && pwd)
@@ -64,7 +65,8 @@ build find_package "$cuda" -DCMAKE_PREFIX_PATH="$work/installed" \
   -DCMAKE_DISABLE_FIND_PACKAGE_CUDAToolkit=ON
 compile installed "$cuda"
 
-build add_subdirectory OFF -DCONVGPU_SOURCE="$source" -DCONVGPU_INSTALL=ON -DBUILD_SHARED_LIBS=OFF
+build add_subdirectory OFF -DCONVGPU_SOURCE="$source" -DCONVGPU_INSTALL=ON -DBUILD_SHARED_LIBS=OFF \
+  -DCMAKE_CXX_FLAGS_RELEASE="-O0 -DNDEBUG"
 install "$work/add_subdirectory" installed_static
 build find_package_static OFF -DCMAKE_PREFIX_PATH="$work/installed_static"
 compile installed_static OFF --static

@@ -86,7 +86,8 @@ double loading(const work& w, const loaded_rows& l, dtype to) {
   const cpu::rates& rates = w.rates;
   const border_kind kind = w.r.form.border.kind();
   const bool repeats = kind != border_kind::zero && kind != border_kind::constant;
-  const double each = w.r.form.types.in == to                ? rates.copied
+  const double each = w.r.form.in_apart                      ? rates.continued
+                      : w.r.form.types.in == to              ? rates.copied
                       : to == dtype::f32 || to == dtype::i16 ? rates.converted
                                                              : rates.widened;
   return l.rows *
@@ -94,6 +95,7 @@ double loading(const work& w, const loaded_rows& l, dtype to) {
 }
 
 double storing(const work& w, dtype sums, bool in_place) {
+  if (w.r.form.out_apart) return w.rates.clamped;
   if (in_place) return 0;
   const types& t = w.r.form.types;
   if (is_integer(t.out) && !is_integer(sums)) return w.rates.rounded;
@@ -342,7 +344,7 @@ detail::estimate cost_of_direct(const detail::request& r, detail::rates values) 
   };
   std::int64_t left = end(-col.at(0, col.taps - 1));
   std::int64_t right = end(col.at(col.out - 1, 0) + l.beyond - (col.in - 1));
-  const bool has_edges = r.form.types.in == l.element && col.stride == 1;
+  const bool has_edges = r.form.types.in == l.element && col.stride == 1 && !r.form.in_apart;
   double cols = 0;
   loaded_rows load{rows * static_cast<double>(row.stride) + static_cast<double>(row.reach() - 1), 1,
                    0, outside_of(col)};

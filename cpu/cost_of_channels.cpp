@@ -100,22 +100,40 @@ detail::estimate cost_of_depthwise(const detail::request& r, detail::rates value
   } else if (sums_in_f64(t)) {
     take(rates.single_f64, simd.f64_depthwise, dtype::f64);
   }
-  const block_grid grid = depthwise_grid(form, 1, static_cast<std::int64_t>(size_of(element)));
-  const depthwise_span span = span_of(form, grid.rows.at_once, grid.cols.at_once);
-  const auto blocks = static_cast<double>(form.planes * grid.rows.parts() * grid.cols.parts());
-  const auto channels = static_cast<double>(form.in_channels());
-  const auto filters = static_cast<double>(form.out_channels());
-  const double lines = channels * blocks * static_cast<double>(span.rows);
+  const auto bytes = static_cast<std::int64_t>(size_of(element));
+  const auto nonzeros = static_cast<double>(r.filter.facts.nonzeros);
   work w{r, rates};
+  const auto blocks_of = [&](const block_grid& grid) {
+    return static_cast<double>(form.planes * grid.rows.parts() * grid.cols.parts());
+  };
+  if (form.in_apart && form.out_apart && form.filters == 1 && 2 * form.groups >= lanes &&
+      r.filter.facts.nonzeros == form.row.taps * form.col.taps) {
+    // Lanes are channels: pixels are loaded and stored as they lie.
+    const block_grid grid = depthwise_grid(form, lanes, bytes);
+    const depthwise_span span = span_of(form, grid.rows.at_once, grid.cols.at_once);
+    const double lines = blocks_of(grid) * static_cast<double>(grid.height.parts() * span.rows);
+    const double numbers = static_cast<double>(span.cols * grid.height.at_once);
+    w.arithmetic =
+        lines * (rates.row + numbers * (t.in == element ? rates.copied : rates.converted)) +
+        w.outputs() / static_cast<double>(form.groups) * rounded_up(form.groups, lanes) *
+            (nonzeros + 1) * product +
+        (t.out == element ? 0 : w.outputs() * rates.stored);
+    return w.done(direct_error(r));
+  }
+  const block_grid grid = depthwise_grid(form, 1, bytes);
+  const depthwise_span span = span_of(form, grid.rows.at_once, grid.cols.at_once);
+  const double blocks = blocks_of(grid);
+  const auto filters = static_cast<double>(form.out_channels());
+  const double lines = static_cast<double>(form.in_channels() * span.rows) * blocks;
   const double loaded =
       loading(w, {lines, 1, static_cast<double>(span.cols), outside_of(form.col)}, element);
   const double apart = form.col.stride > 1 ? lines * static_cast<double>(span.cols) : 0;
   // Rows of outputs, in whole vectors, and a product's time for what each vector has besides products.
   const double places =
       blocks * static_cast<double>(grid.rows.at_once) * rounded_up(grid.cols.at_once, lanes);
-  const bool in_place = t.out == element && grid.cols.at_once >= lanes;
+  const bool in_place = t.out == element && grid.cols.at_once >= lanes && !form.out_apart;
   w.arithmetic = loaded + apart * rates.apart + filters * blocks * rates.strip +
-                 filters * places * (static_cast<double>(r.filter.facts.nonzeros) + 1) * product +
+                 filters * places * (nonzeros + 1) * product +
                  (in_place ? 0
                            : filters * blocks * static_cast<double>(grid.rows.at_once) * rates.row +
                                  w.outputs() * storing(w, element, false));

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "algorithms.hpp"
 #include "fft.hpp"
 #include "gemm.hpp"
 #include "launch.hpp"
@@ -82,6 +83,7 @@ std::vector<double> built_in(int index) {
 
 // The part of the peak of multiply-adds.
 constexpr double part_of_direct = 0.6;     // eight products for three reads of shared memory
+constexpr double part_of_narrow = 0.25;    // one for each read
 constexpr double part_of_separable = 0.4;  // one or two, and two barriers a step
 constexpr double part_of_overlap_save =
     0.7;  // of arithmetic and shared memory, one after the other
@@ -174,12 +176,35 @@ estimate cost_of_separable(const request& r, detail::rates values) {
 
 estimate cost_of_direct(const request& r, detail::rates values) {
   const counted c(r, values);
-  const direct_tile tile = direct_tile_for(c.sum_bytes);
-  const auto chunk = [&](std::int64_t taps) { return std::min<std::int64_t>(taps, tile.chunk); };
-  const double read = with_halo(tile.out_rows(), chunk(r.form.row.taps)) *
-                      with_halo(tile.out_cols(), chunk(r.form.col.taps));
-  const double taps = static_cast<double>(r.form.row.taps) * static_cast<double>(r.form.col.taps);
-  return c.done(c.outputs * taps, part_of_direct, c.bytes(read), 1, direct_error(r));
+  const std::int64_t down = r.form.row.taps;
+  const std::int64_t along = r.form.col.taps;
+  const double taps = static_cast<double>(down) * static_cast<double>(along);
+  // Whole lines and tiles are computed, of which small images fill a part; of large ones hardly less.
+  const auto whole = [](std::int64_t outputs, int tile) {
+    return static_cast<double>((outputs - 1) / tile + 1) * tile / static_cast<double>(outputs);
+  };
+  // A tile is loaded once for all filters of a channel, which have their taps in device memory.
+  const double of_taps = static_cast<double>(r.form.out_channels()) * taps *
+                         static_cast<double>(size_of(r.form.types.filter));
+  if (is_of_lines(r.form)) {
+    const line_tile line = line_tile_for(c.sum_bytes);
+    const int lanes = line.lanes_for(r.form.col.out);
+    const auto chunk = std::min<std::int64_t>(along, line.chunk(lanes));
+    return c.done(
+        c.outputs * whole(r.form.col.out, line.cols(lanes)) * taps, part_of_direct,
+        c.bytes(with_halo(std::min<std::int64_t>(r.form.col.out, line.cols(lanes)), chunk)) +
+            of_taps,
+        1, direct_error(r));
+  }
+  const bool narrow = is_narrow(r.form.row.out, r.form.col.out, c.sum_bytes);
+  const direct_tile tile = direct_tile_for(c.sum_bytes, narrow);
+  const auto chunk = [&](std::int64_t of) { return std::min<std::int64_t>(of, tile.chunk); };
+  const double read =
+      with_halo(tile.out_rows(), chunk(down)) * with_halo(tile.out_cols(), chunk(along));
+  const double computed =
+      narrow ? whole(r.form.row.out, tile.out_rows()) * whole(r.form.col.out, tile.out_cols()) : 1;
+  return c.done(c.outputs * computed * taps, narrow ? part_of_narrow : part_of_direct,
+                c.bytes(read) + of_taps, 1, direct_error(r));
 }
 
 estimate cost_of_overlap_save(const request& r, detail::rates values) {

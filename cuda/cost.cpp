@@ -248,12 +248,17 @@ estimate cost_of_gemm(const request& r, detail::rates values) {
   const bool mixed = is_complex(r.form.types.in) != is_complex(r.form.types.filter);
   const double per_product = size_of(number) == 2 ? 1 / matrix_units : mixed ? 2 : 1;
   const auto depth = static_cast<double>(t.depth);
-  // Patches and sums are written and read once each.
-  const double patches = c.outputs / static_cast<double>(r.form.filters) * depth;
-  const double between = 2 * (patches * static_cast<double>(size_of(number)) +
-                              c.outputs * static_cast<double>(size_of(gemm_sum_type(r))));
+  // Patches and sums are written and read once each. Of one sample a channel there are none where data are dense, nor
+  // sums where the output has their type.
+  const bool pointwise = gemm_is_pointwise(r);
+  const bool sums = !pointwise || r.form.types.out != gemm_sum_type(r);
+  const double patches = pointwise ? 0 : c.outputs / static_cast<double>(r.form.filters) * depth;
+  const double between =
+      2 * (patches * static_cast<double>(size_of(number)) +
+           (sums ? c.outputs * static_cast<double>(size_of(gemm_sum_type(r))) : 0));
+  const double launches = (pointwise ? 1 : 2) + (sums ? 1 : 0);
   return c.done(c.outputs * depth * per_product, part_of_gemm, c.bytes(1) + between,
-                3 * static_cast<double>(t.count), gemm_error(r));
+                launches * static_cast<double>(t.count), gemm_error(r));
 }
 
 estimate cost_of_plain(const request& r, detail::rates values) {

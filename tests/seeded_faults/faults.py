@@ -235,10 +235,13 @@ FAULTS = [
         ("zero taps see what is not finite", ("if (zero_taps && ", "if (false && ")),
         ("outputs of a tile in its first row", ("row = p.rows.first + (p.first_row + line", "row = p.rows.first + (line"), CHANNELS),
         ("groups of a tile in the first ones' places", ("(p.first_filter + filter) * p.out.step.channel", "filter * p.out.step.channel"), CHANNELS),
+        ("planes that are no matrix taken for one", ("a.step.row != detail::saturated_product(cols, a.step.col)", "false"), CHANNELS),
+        ("sums beside zero taps left as they are", ("out.type == dtype_of<Sum> && !zero_taps_", "out.type == dtype_of<Sum>"), CHANNELS),
+        ("turned taps of the first group", ("to[filter / filters * filters * channels +", "to["), CHANNELS),
         ("taps of the first groups", (".b = taps + p.first_filter * tiles_.depth", ".b = taps"), CHANNELS),
     ),
     *faults_in(
-        "singles.cpp", "cuda/direct",
+        "singles.cpp", "cuda/overlap_save",
         ("channels as filters", ("channel_of(p.in, filter / filters_)", "channel_of(p.in, filter)"), CHANNELS),
     ),
     *faults_in(

@@ -230,14 +230,21 @@ estimate cost_of_overlap_save(const request& r, detail::rates values) {
 
 estimate cost_of_fft(const request& r, detail::rates values) {
   const counted c(r, values);
-  const fft_blocks b = fft_blocks_for(r).value();
-  const double launches =
-      6 * std::ceil(static_cast<double>(b.count) / static_cast<double>(b.at_once));
+  const std::optional<fft_blocks> found = fft_blocks_for(r);
+  if (!found) return cost_of_queued<cost_of_fft>(r, values);  // none that does for all filters
+  const fft_blocks& b = *found;
+  // Samples go to bins once for a channel, and from there back once for a filter.
+  const auto channels = static_cast<double>(r.form.in_channels());
+  const auto filters = static_cast<double>(r.form.out_channels());
+  const double launches = 3 * (channels + filters) *
+                          std::ceil(static_cast<double>(b.count) / static_cast<double>(b.at_once));
   const double fma = sums_in_f64(r.form.types) ? c.rates.fma_f64 : c.rates.fma_f32;
   const auto points = static_cast<double>(b.points());
-  const double arithmetic =
-      static_cast<double>(b.count) * points * (10 * std::log2(points) + 6) * fma;
-  return c.done(arithmetic / c.fma, part_of_fft, b.bytes, launches, b.error);
+  const double arithmetic = static_cast<double>(b.count) * points *
+                            (5 * std::log2(points) * (channels + filters) + 6 * filters) * fma;
+  return c.done(arithmetic / c.fma, part_of_fft,
+                b.shared_bytes * channels + (b.bytes - b.shared_bytes) * filters, launches,
+                b.error);
 }
 
 estimate cost_of_gemm(const request& r, detail::rates values) {

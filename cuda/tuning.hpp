@@ -384,6 +384,8 @@ constexpr std::int64_t fft_most_samples = std::int64_t{1} << 22;
 /// Samples in one call of cuFFT: 16 MiB of f32 and their bins stay in the caches of large devices, and launches cost
 /// little beside them.
 constexpr std::int64_t fft_at_once = std::int64_t{1} << 22;
+/// Powers of two by which the norms of filters may differ that share a channel's bins: far from what f32 has not.
+constexpr int fft_most_apart = 16;
 /// What cuFFT is expected to do in one pass over memory.
 constexpr std::int64_t fft_in_a_pass = 8192;
 /// Kernels that move samples of any type across any border: 80 registers of f32, 128 of f64.

@@ -33,7 +33,7 @@ struct cuda_algorithm {
           {"direct", cuda::refuse_direct, cuda::direct_kernels},
           {"overlap_save", detail::refuse_each<cuda::refuse_overlap_save>,
            cuda::each_kernels<cuda::overlap_save_kernels>},
-          {"fft", detail::refuse_each<cuda::refuse_fft>, cuda::each_kernels<cuda::fft_kernels>},
+          {"fft", detail::refuse_each<cuda::refuse_fft>, cuda::fft_kernels},
           {"gemm", cuda::refuse_gemm, cuda::gemm_kernels},
           {"plain", [](const detail::request&) { return std::string(); }, cuda::plain_kernels}};
 }

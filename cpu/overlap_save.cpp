@@ -32,6 +32,7 @@
 #include "lanes.hpp"
 #include "overlap_save_filter.hpp"
 #include "overlap_save_marks.hpp"
+#include "overlap_save_samples.hpp"
 #include "rows.hpp"
 #include "simd.hpp"
 #include "stores.hpp"
@@ -60,7 +61,7 @@ class overlap_save final : public detail::runnable {
         blocks_(blocks),
         samples_(samples_of(blocks.points, per_point)),
         transform_(fft_passes<T>(), blocks.points),
-        load_(row_ring<Sample>::loader_for(form_.types.in)),
+        input_(form_, blocks.samples),
         store_(form_.types.out, form_.overflow),
         executor_(r.how.executor) {
     chunk_ = blocks.points.rows == 1 ? std::min(blocks.points.cols / 4, longest_chunk)
@@ -177,73 +178,20 @@ class overlap_save final : public detail::runnable {
   }
   [[nodiscard]] std::int64_t tasks() const noexcept { return form_.groups * batches_ * shares_; }
 
-  /// Where the samples of a block come from.
-  struct source {
-    const std::byte* plane;
-    strides step;
-    std::int64_t row;  // of x̃, the block's first
-    std::int64_t col;
-    std::int64_t rows;  // that outputs see; zeros are beyond
-    std::int64_t cols;
-    bool in_place;
-    bool clean;  // without what is not finite
-    int limb;    // of integers
-  };
+  using source = block_source;
 
-  static bool is_bad(Sample x) {
-    if constexpr (is_complex_type<Sample>)
-      return !std::isfinite(x.real()) || !std::isfinite(x.imag());
-    else return !std::isfinite(x);
-  }
-
-  /// `count` samples of the block, in place or loaded into `to`.
-  const Sample* samples(const source& s, std::int64_t row, std::int64_t col, std::int64_t count,
-                        Sample* to) const {
-    const std::int64_t there = row < s.rows ? std::clamp<std::int64_t>(s.cols - col, 0, count) : 0;
-    std::fill(to + there, to + count, Sample{});
-    if (there == 0) return to;
-    const std::int64_t from = border_index(form_.border.kind(), s.row + row, form_.row.in);
-    const std::int64_t first = s.col + col;
-    if (from < 0) {  // a row that is all outside looks like any row beyond its ends
-      load_(to, nullptr, 0, -there, there, form_);
-    } else {
-      const std::byte* const data =
-          s.plane + from * s.step.row * static_cast<std::int64_t>(size_of(form_.types.in));
-      if (s.in_place && !s.clean && there == count && first >= 0 && first + count <= form_.col.in)
-        return reinterpret_cast<const Sample*>(data) + first;
-      load_(to, data, s.step.col, first, there, form_);
-    }
-    if (s.clean)
-      for (std::int64_t j = 0; j < there; ++j)
-        if (is_bad(to[j])) to[j] = Sample{};
-    if constexpr (is_exact)
-      if (blocks_.samples.count > 1) blocks_.samples.cut(to, there, s.limb);
-    return to;
-  }
-
-  /// f(row, first column, samples, count) for all samples that outputs see.
-  template <class F>
-  void for_each_piece(const source& s, Sample* memory, const F& f) const {
-    const bool whole = s.in_place && !s.clean && s.col >= 0 && s.col + s.cols <= form_.col.in;
-    for (std::int64_t row = 0; row < s.rows; ++row) {
-      const bool inside = s.row + row >= 0 && s.row + row < form_.row.in;
-      const std::int64_t piece = whole && inside ? s.cols : 8 * chunk_;
-      for (std::int64_t col = 0; col < s.cols; col += piece) {
-        const std::int64_t count = std::min(piece, s.cols - col);
-        f(row, col, samples(s, row, col, count, memory), count);
-      }
-    }
-  }
   [[nodiscard]] T largest(const source& s, const scratch& own) const {
     T most{};
     const std::int64_t end = std::min(s.row + s.rows, form_.row.in) - rows_ahead;
-    for_each_piece(s, own.samples, [&](auto row, auto, const Sample* x, std::int64_t count) {
-      if (s.in_place && s.row + row >= 0 && s.row + row < end)
-        prefetch<0>(x + rows_ahead * s.step.row, count * static_cast<std::int64_t>(sizeof(Sample)));
-      constexpr auto parts = static_cast<std::int64_t>(sizeof(Sample) / sizeof(T));
-      most =
-          std::max(most, fft_passes<T>().magnitude(reinterpret_cast<const T*>(x), count * parts));
-    });
+    input_.for_each_piece(
+        s, 8 * chunk_, own.samples, [&](auto row, auto, const Sample* x, std::int64_t count) {
+          if (s.in_place && s.row + row >= 0 && s.row + row < end)
+            prefetch<0>(x + rows_ahead * s.step.row,
+                        count * static_cast<std::int64_t>(sizeof(Sample)));
+          constexpr auto parts = static_cast<std::int64_t>(sizeof(Sample) / sizeof(T));
+          most = std::max(most,
+                          fft_passes<T>().magnitude(reinterpret_cast<const T*>(x), count * parts));
+        });
     return most;
   }
 
@@ -367,7 +315,7 @@ class overlap_save final : public detail::runnable {
       const T* from[8];
       for (int i = 0; i < (Complex ? 4 : 8); ++i) {
         const place at = place_of(i, piece);
-        const Sample* const x = samples(s, at.row, at.col, chunk_, own.samples + i * chunk_);
+        const Sample* const x = input_.load(s, at.row, at.col, chunk_, own.samples + i * chunk_);
         if constexpr (!Complex) {
           from[i] = x;
         } else {
@@ -497,14 +445,15 @@ class overlap_save final : public detail::runnable {
     else {
       spoilt_outputs spoilt(own.z, t.rows.last - t.rows.first, t.cols.last - t.cols.first);
       s.clean = false;
-      for_each_piece(s, own.samples, [&](auto row, auto col, const Sample* x, std::int64_t count) {
-        for (std::int64_t j = 0; j < count; ++j) {
-          if (!is_bad(x[j])) continue;
-          const std::int64_t first = j;
-          while (j + 1 < count && is_bad(x[j + 1])) ++j;
-          spoilt.mark(taps, row, col + first, col + j, form_.row.reach(), form_.col.reach());
-        }
-      });
+      input_.for_each_piece(
+          s, 8 * chunk_, own.samples, [&](auto row, auto col, const Sample* x, std::int64_t count) {
+            for (std::int64_t j = 0; j < count; ++j) {
+              if (!input_.is_bad(x[j])) continue;
+              const std::int64_t first = j;
+              while (j + 1 < count && input_.is_bad(x[j + 1])) ++j;
+              spoilt.mark(taps, row, col + first, col + j, form_.row.reach(), form_.col.reach());
+            }
+          });
       constexpr T nan = std::numeric_limits<T>::quiet_NaN();
       Result bad;
       if constexpr (Complex) bad = {nan, nan};
@@ -520,7 +469,7 @@ class overlap_save final : public detail::runnable {
   overlap_save_blocks blocks_;
   extent samples_;  // of a block
   fft<T> transform_;
-  typename row_ring<Sample>::loader load_;
+  block_samples<Sample> input_;
   row_store<Result> store_;
   executor executor_;
   std::vector<overlap_save_filter<T>> filters_;  // channel by channel

@@ -16,6 +16,7 @@ namespace convgpu::cpu {
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_separable(const detail::request& r);
 
 /// Blocks that overlap, each convolved by a transform. Refuses strides, and what its error would be too large for.
+/// Made ready for several filters too, if they see one channel each and none of them is refused.
 [[nodiscard]] std::string refuse_overlap_save(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_overlap_save(const detail::request& r);
 

@@ -155,6 +155,10 @@ struct fft {
   /// each lane; the product with the spectrum; and back.
   void (*middle)(T* z, std::int64_t tiles, const T* twiddles, const T* leaf_twiddles,
                  const T* spectrum);
+  /// Its two halves: up to the spectrum of the samples, and from such a one, which is kept, to `z`.
+  void (*middle_there)(T* z, std::int64_t tiles, const T* twiddles, const T* leaf_twiddles);
+  void (*middle_back)(const T* kept, T* z, std::int64_t tiles, const T* twiddles,
+                      const T* leaf_twiddles, const T* spectrum);
   /// Of the largest number; infinite where one is not finite.
   T (*magnitude)(const T* from, std::int64_t count);
 };

@@ -16,6 +16,7 @@ namespace convgpu::cpu {
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_separable(const detail::request& r);
 
 /// Blocks that overlap, each convolved by a transform. Refuses strides, and what its error would be too large for.
+/// Made ready for several filters too, if they see one channel each and none of them is refused.
 [[nodiscard]] std::string refuse_overlap_save(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_overlap_save(const detail::request& r);
 
@@ -28,6 +29,11 @@ namespace convgpu::cpu {
 /// dilations, integers and complex numbers, and what its error would be too large for.
 [[nodiscard]] std::string refuse_winograd(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const detail::runnable> make_winograd(const detail::request& r);
+
+/// Filters that see one channel each, all in one go. Refuses complex numbers, sums of 128 bits, and filters that reach
+/// over too much for a block.
+[[nodiscard]] std::string refuse_depthwise(const detail::request& r);
+[[nodiscard]] std::unique_ptr<const detail::runnable> make_depthwise(const detail::request& r);
 
 /// Direct summation, row by row, on all threads. Refuses filters that are nearly all gaps.
 [[nodiscard]] std::string refuse_direct(const detail::request& r);

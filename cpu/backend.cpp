@@ -20,9 +20,9 @@ std::string nothing(const request&) {
 constexpr algorithm algorithms[] = {
     {.name = "cpu/overlap_save",
      .summary = "transforms of overlapping blocks, borders resolved where blocks are loaded",
-     .refusal = refuse_each<cpu::refuse_overlap_save>,
-     .cost = cost_of_each<cpu::cost_of_overlap_save>,
-     .make = cpu::make_each<cpu::make_overlap_save>},
+     .refusal = cpu::refuse_overlap_save,
+     .cost = cpu::cost_of_overlap_save,
+     .make = cpu::make_overlap_save},
     {.name = "cpu/separable",
      .summary = "sums down columns, then along rows, of a filter that is a column times a row",
      .refusal = refuse_each<cpu::refuse_separable>,
@@ -34,6 +34,12 @@ constexpr algorithm algorithms[] = {
      .refusal = refuse_each<cpu::refuse_direct>,
      .cost = cost_of_each<cpu::cost_of_direct>,
      .make = cpu::make_each<cpu::make_direct>},
+    {.name = "cpu/depthwise",
+     .summary =
+         "filters that see one channel each, all in one go, taps as shifts of rows in the cache",
+     .refusal = cpu::refuse_depthwise,
+     .cost = cpu::cost_of_depthwise,
+     .make = cpu::make_depthwise},
     {.name = "cpu/winograd",
      .summary =
          "tiles of outputs of 3x3 filters, by products of matrices that are fewer than theirs",

@@ -114,6 +114,25 @@ void load_row_of(Element* to, const std::byte* row, std::int64_t step, std::int6
   else load(to, nullptr, 0, -count, count, form);
 }
 
+/// to[i] = from[i·step]
+template <class T>
+void take_every(std::int64_t step, const T* from, std::int64_t count, T* __restrict to) {
+  switch (step) {  // for the compiler to make vectors of
+    case 1: std::copy_n(from, count, to); break;
+    case 2:
+      for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * 2];
+      break;
+    case 3:
+      for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * 3];
+      break;
+    case 4:
+      for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * 4];
+      break;
+    default:
+      for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * step];
+  }
+}
+
 /// Sums by the definition, in the order of taps: a tap that is zero sees nothing, and no arithmetic on what an output
 /// does not see has spoilt them.
 template <class Element, class T, class Tap>

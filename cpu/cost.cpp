@@ -86,7 +86,8 @@ double loading(const work& w, const loaded_rows& l, dtype to) {
   const cpu::rates& rates = w.rates;
   const border_kind kind = w.r.form.border.kind();
   const bool repeats = kind != border_kind::zero && kind != border_kind::constant;
-  const double each = w.r.form.types.in == to                ? rates.copied
+  const double each = w.r.form.in_apart                      ? rates.continued
+                      : w.r.form.types.in == to              ? rates.copied
                       : to == dtype::f32 || to == dtype::i16 ? rates.converted
                                                              : rates.widened;
   return l.rows *
@@ -94,6 +95,7 @@ double loading(const work& w, const loaded_rows& l, dtype to) {
 }
 
 double storing(const work& w, dtype sums, bool in_place) {
+  if (w.r.form.out_apart) return w.rates.clamped;
   if (in_place) return 0;
   const types& t = w.r.form.types;
   if (is_integer(t.out) && !is_integer(sums)) return w.rates.rounded;
@@ -342,7 +344,7 @@ detail::estimate cost_of_direct(const detail::request& r, detail::rates values) 
   };
   std::int64_t left = end(-col.at(0, col.taps - 1));
   std::int64_t right = end(col.at(col.out - 1, 0) + l.beyond - (col.in - 1));
-  const bool has_edges = r.form.types.in == l.element && col.stride == 1;
+  const bool has_edges = r.form.types.in == l.element && col.stride == 1 && !r.form.in_apart;
   double cols = 0;
   loaded_rows load{rows * static_cast<double>(row.stride) + static_cast<double>(row.reach() - 1), 1,
                    0, outside_of(col)};
@@ -455,24 +457,24 @@ detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates va
   const bool complex = is_complex(r.form.types.in) || is_complex(r.form.types.filter);
   w.arithmetic = 1e9 * blocks->seconds * (wide ? rates.transform_f64 : rates.transform_f32);
   // What the table of transforms does not have: samples that become others, twice (for the largest, and for the
-  // block), and sums that do.
+  // block), whatever the number of filters, and sums that do.
   const normal_form form = oriented(r.form);
   const auto seen = [](const axis& a, std::int64_t outputs) {
     return static_cast<double>(a.out + ((a.out - 1) / outputs + 1) * (a.reach() - 1));
   };
-  const double samples = static_cast<double>(form.planes) * seen(form.row, blocks->rows) *
-                         seen(form.col, blocks->cols);
+  const auto planes = static_cast<double>(form.planes * form.groups);
+  const double samples = planes * seen(form.row, blocks->rows) * seen(form.col, blocks->cols);
   if (size_of(form.types.in) != (wide ? 8U : 4U) * (is_complex(form.types.in) ? 2 : 1) ||
       is_integer(form.types.in))
-    w.arithmetic += 2 * blocks->products() * samples * (wide ? rates.widened : rates.converted);
+    w.arithmetic += 2 * blocks->samples.count * samples * (wide ? rates.widened : rates.converted);
   if (complex) w.arithmetic += (samples + w.outputs()) * rates.transform_parted;
   // Rows that reach over the ends of the input's are copied, and what lies outside is found inside.
   if (const double outside = outside_of(form.col); outside > 0) {
     const border_kind kind = form.border.kind();
     const bool repeats = kind != border_kind::zero && kind != border_kind::constant;
-    const double rows = static_cast<double>(form.planes) * seen(form.row, blocks->rows);
-    w.arithmetic +=
-        2 * blocks->products() * rows * (2 * rates.row + (repeats ? outside * rates.continued : 0));
+    const double rows = planes * seen(form.row, blocks->rows);
+    w.arithmetic += 2 * blocks->samples.count * rows *
+                    (2 * rates.row + (repeats ? outside * rates.continued : 0));
   }
   if (is_integer(form.types.out))
     w.arithmetic += blocks->products() * w.outputs() * rates.transform_rounded;

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "cost.hpp"
+#include "depthwise.hpp"
 #include "gemm.hpp"
 #include "rates.hpp"
 #include "simd.hpp"
@@ -76,6 +77,66 @@ detail::estimate cost_of_gemm(const detail::request& r, detail::rates values) {
                  apart * rates.apart + packed * rates.packed +
                  w.outputs() * (rates.stored * parts_out +
                                 storing(w, element, false) * (parts_out == 2 ? 2 : 1));
+  return w.done(direct_error(r));
+}
+
+detail::estimate cost_of_depthwise(const detail::request& r, detail::rates values) {
+  const cpu::rates rates = to_rates(values);
+  const normal_form& form = r.form;
+  const types& t = form.types;
+  const simd::kernels& simd = simd::best();
+  double product = rates.single_f32;
+  int lanes = simd.f32_depthwise.lanes;
+  dtype element = dtype::f32;
+  const auto take = [&](double of, const auto& loops, dtype as) {
+    product = of;
+    lanes = loops.lanes;
+    element = as;
+  };
+  if (is_integer(t.filter)) {
+    if (integer_sum_bits(t.in, r.filter.facts.integer_norm1) == 32)
+      take(rates.single_i32, simd.i32_depthwise, dtype::i32);
+    else take(rates.single_i64, simd.i64_depthwise, dtype::i64);
+  } else if (sums_in_f64(t)) {
+    take(rates.single_f64, simd.f64_depthwise, dtype::f64);
+  }
+  const auto bytes = static_cast<std::int64_t>(size_of(element));
+  const auto nonzeros = static_cast<double>(r.filter.facts.nonzeros);
+  work w{r, rates};
+  const auto blocks_of = [&](const block_grid& grid) {
+    return static_cast<double>(form.planes * grid.rows.parts() * grid.cols.parts());
+  };
+  if (form.in_apart && form.out_apart && form.filters == 1 && 2 * form.groups >= lanes &&
+      r.filter.facts.nonzeros == form.row.taps * form.col.taps) {
+    // Lanes are channels: pixels are loaded and stored as they lie.
+    const block_grid grid = depthwise_grid(form, lanes, bytes);
+    const depthwise_span span = span_of(form, grid.rows.at_once, grid.cols.at_once);
+    const double lines = blocks_of(grid) * static_cast<double>(grid.height.parts() * span.rows);
+    const double numbers = static_cast<double>(span.cols * grid.height.at_once);
+    w.arithmetic =
+        lines * (rates.row + numbers * (t.in == element ? rates.copied : rates.converted)) +
+        w.outputs() / static_cast<double>(form.groups) * rounded_up(form.groups, lanes) *
+            (nonzeros + 1) * product +
+        (t.out == element ? 0 : w.outputs() * rates.stored);
+    return w.done(direct_error(r));
+  }
+  const block_grid grid = depthwise_grid(form, 1, bytes);
+  const depthwise_span span = span_of(form, grid.rows.at_once, grid.cols.at_once);
+  const double blocks = blocks_of(grid);
+  const auto filters = static_cast<double>(form.out_channels());
+  const double lines = static_cast<double>(form.in_channels() * span.rows) * blocks;
+  const double loaded =
+      loading(w, {lines, 1, static_cast<double>(span.cols), outside_of(form.col)}, element);
+  const double apart = form.col.stride > 1 ? lines * static_cast<double>(span.cols) : 0;
+  // Rows of outputs, in whole vectors, and a product's time for what each vector has besides products.
+  const double places =
+      blocks * static_cast<double>(grid.rows.at_once) * rounded_up(grid.cols.at_once, lanes);
+  const bool in_place = t.out == element && grid.cols.at_once >= lanes && !form.out_apart;
+  w.arithmetic = loaded + apart * rates.apart + filters * blocks * rates.strip +
+                 filters * places * (nonzeros + 1) * product +
+                 (in_place ? 0
+                           : filters * blocks * static_cast<double>(grid.rows.at_once) * rates.row +
+                                 w.outputs() * storing(w, element, false));
   return w.done(direct_error(r));
 }
 

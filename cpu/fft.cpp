@@ -170,34 +170,48 @@ void fft<T>::store(const T* z, T* const* to, std::int64_t at, std::int64_t vecto
 
 template <class T>
 void fft<T>::multiply(T* z, const T* spectrum) const {
-  const std::int64_t quarter = numbers() / 4;
-  if (quarter < tile_numbers() || quarter * 4 * static_cast<std::int64_t>(sizeof(T)) <= piece_bytes)
-    return piece(z, spectrum, 1, 0, 4);
-  for (std::int64_t q = 0; q < 4; ++q) descend(z + q * quarter, spectrum + q * quarter, 1, q);
+  go({z, nullptr, spectrum});
 }
 
 template <class T>
-void fft<T>::descend(T* z, const T* spectrum, std::size_t depth, std::int64_t node) const {
+void fft<T>::transform(T* z) const {
+  go({z, nullptr, nullptr});
+}
+
+template <class T>
+void fft<T>::multiply(const T* transformed, T* z, const T* spectrum) const {
+  go({z, transformed, spectrum});
+}
+
+template <class T>
+void fft<T>::go(const trip& t) const {
+  const std::int64_t quarter = numbers() / 4;
+  if (quarter < tile_numbers() || quarter * 4 * static_cast<std::int64_t>(sizeof(T)) <= piece_bytes)
+    return piece(t, 1, 0, 4);
+  for (std::int64_t q = 0; q < 4; ++q) descend(t.from(q * quarter), 1, q);
+}
+
+template <class T>
+void fft<T>::descend(const trip& t, std::size_t depth, std::int64_t node) const {
   const level& l = levels_[depth];
   const std::int64_t numbers = l.vectors * 2 * passes_.lanes;
   const std::int64_t part = numbers / l.radix;
   if (numbers * static_cast<std::int64_t>(sizeof(T)) <= piece_bytes || part < tile_numbers())
-    return piece(z, spectrum, depth, node, 1);
-  pass(z, depth, node, 1, true);
+    return piece(t, depth, node, 1);
+  if (t.kept == nullptr) pass(t.z, depth, node, 1, true);
   for (std::int64_t q = 0; q < l.radix; ++q)
-    descend(z + q * part, spectrum + q * part, depth + 1, node * l.radix + q);
-  pass(z, depth, node, 1, false);
+    descend(t.from(q * part), depth + 1, node * l.radix + q);
+  if (t.spectrum != nullptr) pass(t.z, depth, node, 1, false);
 }
 
 /// Nodes of one depth, one level after the other.
 template <class T>
-void fft<T>::piece(T* z, const T* spectrum, std::size_t depth, std::int64_t node,
-                   std::int64_t nodes) const {
+void fft<T>::piece(const trip& t, std::size_t depth, std::int64_t node, std::int64_t nodes) const {
   std::int64_t tile = node * levels_[depth].vectors / passes_.lanes;  // the first one
   const std::int64_t end = tile + nodes * levels_[depth].vectors / passes_.lanes;
   std::size_t d = depth;
   for (; d + 1 < levels_.size(); ++d) {
-    pass(z, d, node, nodes, true);
+    if (t.kept == nullptr) pass(t.z, d, node, nodes, true);
     node *= levels_[d].radix;
     nodes *= levels_[d].radix;
   }
@@ -206,13 +220,19 @@ void fft<T>::piece(T* z, const T* spectrum, std::size_t depth, std::int64_t node
        tile += count, done += count * tile_numbers()) {
     const std::int64_t place = tile % period_;
     count = std::min(end - tile, period_ - place);
-    passes_.middle(z + done, count, levels_.back().twiddles.data() + place * groups * 6,
-                   leaf_twiddles_.data() + place * leaf_numbers(), spectrum + done);
+    const T* const twiddles = levels_.back().twiddles.data() + place * groups * 6;
+    const T* const leaf_twiddles = leaf_twiddles_.data() + place * leaf_numbers();
+    const trip here = t.from(done);
+    if (t.kept != nullptr)
+      passes_.middle_back(here.kept, here.z, count, twiddles, leaf_twiddles, here.spectrum);
+    else if (t.spectrum == nullptr) passes_.middle_there(here.z, count, twiddles, leaf_twiddles);
+    else passes_.middle(here.z, count, twiddles, leaf_twiddles, here.spectrum);
   }
+  if (t.spectrum == nullptr) return;
   while (d-- > depth) {
     node /= levels_[d].radix;
     nodes /= levels_[d].radix;
-    pass(z, d, node, nodes, false);
+    pass(t.z, d, node, nodes, false);
   }
 }
 

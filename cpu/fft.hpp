@@ -98,6 +98,10 @@ class fft {
   void load(const T* const* from, T* z, std::int64_t at, std::int64_t vectors, T scale) const;
   /// What is left of the way there, the product, and the way back but for its last pass.
   void multiply(T* z, const T* spectrum) const;
+  /// The same in two parts, for several products: what is left of the way there, and from what that has made of `z`,
+  /// which stays as it is, the product and the way back.
+  void transform(T* z) const;
+  void multiply(const T* transformed, T* z, const T* spectrum) const;
   /// The last pass.
   void store(const T* z, T* const* to, std::int64_t at, std::int64_t vectors, T scale) const;
 
@@ -125,9 +129,20 @@ class fft {
   }
   void add_level(int radix, std::int64_t points);
   void make_leaf_twiddles();
-  void descend(T* z, const T* spectrum, std::size_t depth, std::int64_t node) const;
-  void piece(T* z, const T* spectrum, std::size_t depth, std::int64_t node,
-             std::int64_t nodes) const;
+  /// What points do: go there unless they come from others that are `kept`, and back if there is a `spectrum`.
+  struct trip {
+    T* z;
+    const T* kept;
+    const T* spectrum;
+
+    [[nodiscard]] trip from(std::int64_t n) const noexcept {
+      return {z + n, kept == nullptr ? nullptr : kept + n,
+              spectrum == nullptr ? nullptr : spectrum + n};
+    }
+  };
+  void go(const trip& t) const;
+  void descend(const trip& t, std::size_t depth, std::int64_t node) const;
+  void piece(const trip& t, std::size_t depth, std::int64_t node, std::int64_t nodes) const;
   void pass(T* z, std::size_t depth, std::int64_t node, std::int64_t nodes, bool forward) const;
 
   simd::fft<T> passes_;

@@ -305,18 +305,8 @@ class gemm final : public runnable {
       const std::int64_t phase = first / parts_in;
       const std::int64_t n = count > phase ? (count - 1 - phase) / phases_ + 1 : 0;
       T* const there = to + (first % parts_in * phases_ + phase) * phase_pitch_;
-      switch (step) {  // for the compiler to make vectors of
-        case 2: take_every<2>(numbers + first, n, there); break;
-        case 3: take_every<3>(numbers + first, n, there); break;
-        case 4: take_every<4>(numbers + first, n, there); break;
-        default:
-          for (std::int64_t i = 0; i < n; ++i) there[i] = numbers[first + i * step];
-      }
+      take_every(step, numbers + first, n, there);
     }
-  }
-  template <int Step>
-  static void take_every(const T* from, std::int64_t count, T* __restrict to) {
-    for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * Step];
   }
 
   // ---- sums

@@ -9,6 +9,9 @@
 // Integers whose sums are too large for a transform of f64 to tell them apart are cut into limbs (limbs.hpp), whose
 // convolutions are rounded and added up, modulo 2^64.
 //
+// Where several products are made of a block, by filters of a bank or by limbs of taps, what its samples have been
+// transformed into is kept for all of them.
+//
 // Which outputs a block makes, and from what, depends on the problem alone: threads change no bit.
 
 #include "overlap_save.hpp"
@@ -17,7 +20,6 @@
 #include <bit>
 #include <cmath>
 #include <convgpu/detail/arithmetic.hpp>
-#include <convgpu/detail/fft_error.hpp>
 #include <convgpu/detail/separable.hpp>
 #include <cstring>
 #include <limits>
@@ -28,7 +30,9 @@
 
 #include "algorithms.hpp"
 #include "lanes.hpp"
+#include "overlap_save_filter.hpp"
 #include "overlap_save_marks.hpp"
+#include "overlap_save_samples.hpp"
 #include "rows.hpp"
 #include "simd.hpp"
 #include "stores.hpp"
@@ -49,28 +53,28 @@ class overlap_save final : public detail::runnable {
   static constexpr bool is_exact = std::is_same_v<Result, std::int64_t>;
 
  public:
+  /// `Tap` is that of the filters' taps.
   template <class Tap>
-  overlap_save(const detail::request& r, const std::vector<Tap>& taps,
-               const overlap_save_blocks& blocks)
+  overlap_save(const detail::request& r, const overlap_save_blocks& blocks, Tap)
       : form_(cpu::oriented(r.form)),
         swapped_(is_column(r.form)),
         blocks_(blocks),
         samples_(samples_of(blocks.points, per_point)),
         transform_(fft_passes<T>(), blocks.points),
-        load_(row_ring<Sample>::loader_for(form_.types.in)),
+        input_(form_, blocks.samples),
         store_(form_.types.out, form_.overflow),
-        executor_(r.how.executor),
-        rectangles_(rectangles_of(taps, form_.row, form_.col)) {
+        executor_(r.how.executor) {
     chunk_ = blocks.points.rows == 1 ? std::min(blocks.points.cols / 4, longest_chunk)
                                      : blocks.points.cols;
     down_ = (form_.row.out - 1) / blocks.rows + 1;
     across_ = (form_.col.out - 1) / blocks.cols + 1;
-    if constexpr (is_exact) {
-      for (int index = 0; index < blocks.taps.count; ++index)
-        spectra_.push_back(spectrum_of(limb_of(taps, blocks.taps, index)));
-    } else {
-      spectra_.push_back(spectrum_of(taps));
-    }
+    const auto add = [&](const filter_taps& filter) {
+      filters_.push_back(overlap_save_filter_of<Complex>(
+          transform_, std::get<std::vector<Tap>>(filter.values), form_, blocks.taps));
+    };
+    if (r.form.has_channels())
+      for (const filter_taps& filter : r.filter.singles) add(filter);
+    else add(r.filter);
     cut_lanes(r);
   }
 
@@ -78,8 +82,11 @@ class overlap_save final : public detail::runnable {
     const auto by = [](std::int64_t rows, std::int64_t cols) {
       return (rows == 1 ? "" : std::to_string(rows) + " x ") + std::to_string(cols);
     };
-    return simd::best().name + std::string(", blocks of ") + by(samples_.rows, samples_.cols) +
-           " samples for " + by(blocks_.rows, blocks_.cols) + " outputs, " +
+    return simd::best().name + std::string(", ") +
+           (form_.has_channels() ? std::to_string(filters_.size()) + " filters, " : "") +
+           (form_.filters > 1 ? std::to_string(form_.filters) + " for a transform, " : "") +
+           "blocks of " + by(samples_.rows, samples_.cols) + " samples for " +
+           by(blocks_.rows, blocks_.cols) + " outputs, " +
            (!is_exact                 ? "error at most " + short_text(blocks_.error)
             : blocks_.products() == 1 ? "exact"
                                       : "exact in " + std::to_string(blocks_.samples.count) +
@@ -94,9 +101,9 @@ class overlap_save final : public detail::runnable {
   void run(const any_const_view& in, const any_view& out, stream,
            std::span<std::byte> workspace) const override {
     std::byte* const memory = aligned(workspace.data());
-    share_out(lanes_, blocks_.count, executor_, [&](std::int64_t lane) {
+    share_out(lanes_, tasks(), executor_, [&](std::int64_t lane) {
       return [&, own = scratch(*this, memory + static_cast<std::size_t>(lane) * lane_bytes())](
-                 std::int64_t b) { compute(b, own, in, out); };
+                 std::int64_t task) { compute(task, own, in, out); };
     });
   }
 
@@ -116,6 +123,7 @@ class overlap_save final : public detail::runnable {
   /// What a thread computes with.
   struct scratch {
     T* z;             // the block's points
+    T* kept;          // transforms of the samples, of each limb
     Sample* samples;  // a piece each of the eight parts of a block
     T* parts;         // the same, real and imaginary parts
     Result* results;  // a piece of a row
@@ -126,6 +134,7 @@ class overlap_save final : public detail::runnable {
         return std::exchange(memory, memory + aligned(bytes));
       };
       z = reinterpret_cast<T*>(take(o.block_bytes()));
+      kept = reinterpret_cast<T*>(take(o.kept_bytes()));
       samples = reinterpret_cast<Sample*>(take(o.pieces_bytes(sizeof(Sample))));
       parts = reinterpret_cast<T*>(take(o.pieces_bytes(sizeof(T))));
       results = reinterpret_cast<Result*>(take(o.pieces_bytes(sizeof(Result)) / 8));
@@ -144,117 +153,45 @@ class overlap_save final : public detail::runnable {
     return std::max(static_cast<std::size_t>(transform_.numbers()) * sizeof(T),
                     spoilt_outputs::bytes(blocks_.rows, blocks_.cols));
   }
+  [[nodiscard]] std::size_t kept_bytes() const noexcept {
+    return blocks_.keeps_spectra() ? static_cast<std::size_t>(at_once_ * blocks_.samples.count) *
+                                         static_cast<std::size_t>(transform_.numbers()) * sizeof(T)
+                                   : 0;
+  }
   [[nodiscard]] std::size_t lane_bytes() const noexcept {
-    return aligned(block_bytes()) + aligned(pieces_bytes(sizeof(Sample))) +
+    return aligned(block_bytes()) + aligned(kept_bytes()) + aligned(pieces_bytes(sizeof(Sample))) +
            aligned(pieces_bytes(sizeof(T))) + aligned(pieces_bytes(sizeof(Result)) / 8) +
            aligned(sums_bytes());
   }
 
   void cut_lanes(const detail::request& r) {
-    const double worth = static_cast<double>(blocks_.count) *
+    const std::int64_t threads = threads_for(r.how);
+    const std::int64_t blocks = form_.groups * blocks_.count;
+    at_once_ = std::clamp<std::int64_t>(blocks / (4 * threads), 1, blocks_.at_once);
+    batches_ = (blocks_.count - 1) / at_once_ + 1;
+    // A block is transformed once more for each thread that there would be nothing to do for.
+    shares_ = std::min(form_.filters, (threads - 1) / (form_.groups * batches_) + 1);
+    const double worth = static_cast<double>(blocks * form_.filters) *
                          static_cast<double>(blocks_.points.points()) / points_worth_a_thread;
-    lanes_ = lanes_for(r.how, blocks_.count, worth, lane_bytes(), most_workspace);
+    lanes_ = lanes_for(r.how, tasks(), worth, lane_bytes(), most_workspace);
     if (lanes_ > 1 && !executor_) start_workers();  // now, so that no run has to
   }
+  [[nodiscard]] std::int64_t tasks() const noexcept { return form_.groups * batches_ * shares_; }
 
-  /// Taps are divided by a power of two.
-  struct filter_spectrum {
-    aligned_array<T> points;
-    int exponent;
-  };
-  template <class Tap>
-  filter_spectrum spectrum_of(const std::vector<Tap>& taps) const {
-    using wide = wider_than<T>;
-    const long double norm = norms_of(taps).one;
-    const int exponent = norm == 0 ? 0 : std::ilogb(norm);
-    const fft_size size = transform_.size();
-    std::vector<std::complex<wide>> points(static_cast<std::size_t>(size.points()));
-    for (std::int64_t k = 0; k < form_.row.taps; ++k)
-      for (std::int64_t l = 0; l < form_.col.taps; ++l) {
-        const Tap tap = taps[static_cast<std::size_t>(k * form_.col.taps + l)];
-        const auto scaled = [&](auto value) {
-          return static_cast<wide>(std::scalbn(static_cast<long double>(value), -exponent));
-        };
-        std::int64_t row = k * form_.row.dilation;
-        std::int64_t col = l * form_.col.dilation;
-        // The second half of the samples is the imaginary part.
-        const bool second = !Complex && (size.rows == 1 ? col >= size.cols : row >= size.rows);
-        if (second) (size.rows == 1 ? col : row) -= size.rows == 1 ? size.cols : size.rows;
-        auto& point = points[static_cast<std::size_t>(row * size.cols + col)];
-        if constexpr (is_complex_type<Tap>) point = {scaled(tap.real()), scaled(tap.imag())};
-        else if (second) point.imag(scaled(tap));
-        else point.real(scaled(tap));
-      }
-    return {transform_.spectrum_of(std::move(points)), exponent};
-  }
+  using source = block_source;
 
-  /// Where the samples of a block come from.
-  struct source {
-    const std::byte* plane;
-    strides step;
-    std::int64_t row;  // of x̃, the block's first
-    std::int64_t col;
-    std::int64_t rows;  // that outputs see; zeros are beyond
-    std::int64_t cols;
-    bool in_place;
-    bool clean;  // without what is not finite
-    int limb;    // of integers
-  };
-
-  static bool is_bad(Sample x) {
-    if constexpr (is_complex_type<Sample>)
-      return !std::isfinite(x.real()) || !std::isfinite(x.imag());
-    else return !std::isfinite(x);
-  }
-
-  /// `count` samples of the block, in place or loaded into `to`.
-  const Sample* samples(const source& s, std::int64_t row, std::int64_t col, std::int64_t count,
-                        Sample* to) const {
-    const std::int64_t there = row < s.rows ? std::clamp<std::int64_t>(s.cols - col, 0, count) : 0;
-    std::fill(to + there, to + count, Sample{});
-    if (there == 0) return to;
-    const std::int64_t from = border_index(form_.border.kind(), s.row + row, form_.row.in);
-    const std::int64_t first = s.col + col;
-    if (from < 0) {  // a row that is all outside looks like any row beyond its ends
-      load_(to, nullptr, 0, -there, there, form_);
-    } else {
-      const std::byte* const data =
-          s.plane + from * s.step.row * static_cast<std::int64_t>(size_of(form_.types.in));
-      if (s.in_place && !s.clean && there == count && first >= 0 && first + count <= form_.col.in)
-        return reinterpret_cast<const Sample*>(data) + first;
-      load_(to, data, s.step.col, first, there, form_);
-    }
-    if (s.clean)
-      for (std::int64_t j = 0; j < there; ++j)
-        if (is_bad(to[j])) to[j] = Sample{};
-    if constexpr (is_exact)
-      if (blocks_.samples.count > 1) blocks_.samples.cut(to, there, s.limb);
-    return to;
-  }
-
-  /// f(row, first column, samples, count) for all samples that outputs see.
-  template <class F>
-  void for_each_piece(const source& s, Sample* memory, const F& f) const {
-    const bool whole = s.in_place && !s.clean && s.col >= 0 && s.col + s.cols <= form_.col.in;
-    for (std::int64_t row = 0; row < s.rows; ++row) {
-      const bool inside = s.row + row >= 0 && s.row + row < form_.row.in;
-      const std::int64_t piece = whole && inside ? s.cols : 8 * chunk_;
-      for (std::int64_t col = 0; col < s.cols; col += piece) {
-        const std::int64_t count = std::min(piece, s.cols - col);
-        f(row, col, samples(s, row, col, count, memory), count);
-      }
-    }
-  }
   [[nodiscard]] T largest(const source& s, const scratch& own) const {
     T most{};
     const std::int64_t end = std::min(s.row + s.rows, form_.row.in) - rows_ahead;
-    for_each_piece(s, own.samples, [&](auto row, auto, const Sample* x, std::int64_t count) {
-      if (s.in_place && s.row + row >= 0 && s.row + row < end)
-        prefetch<0>(x + rows_ahead * s.step.row, count * static_cast<std::int64_t>(sizeof(Sample)));
-      constexpr auto parts = static_cast<std::int64_t>(sizeof(Sample) / sizeof(T));
-      most =
-          std::max(most, fft_passes<T>().magnitude(reinterpret_cast<const T*>(x), count * parts));
-    });
+    input_.for_each_piece(
+        s, 8 * chunk_, own.samples, [&](auto row, auto, const Sample* x, std::int64_t count) {
+          if (s.in_place && s.row + row >= 0 && s.row + row < end)
+            prefetch<0>(x + rows_ahead * s.step.row,
+                        count * static_cast<std::int64_t>(sizeof(Sample)));
+          constexpr auto parts = static_cast<std::int64_t>(sizeof(Sample) / sizeof(T));
+          most = std::max(most,
+                          fft_passes<T>().magnitude(reinterpret_cast<const T*>(x), count * parts));
+        });
     return most;
   }
 
@@ -275,79 +212,110 @@ class overlap_save final : public detail::runnable {
   }
   [[nodiscard]] std::int64_t vectors() const noexcept { return chunk_ / fft_passes<T>().lanes; }
 
-  void compute(std::int64_t index, const scratch& own, const any_const_view& in,
+  /// A block on its way.
+  struct block {
+    source from;
+    std::int64_t plane;
+    detail::range rows;  // of outputs
+    detail::range cols;
+    T most[most_sample_limbs];  // the largest sample, of each limb
+    T kept_scale
+        [most_sample_limbs];  // what they were multiplied by before they were transformed; 0: they were not
+  };
+
+  /// Some blocks of a channel, for a share of its filters: each filter's spectrum meets them while it is in the cache.
+  void compute(std::int64_t task, const scratch& own, const any_const_view& in,
                const any_view& out) const {
-    const detail::range rows = outputs(index / across_ % down_, blocks_.rows, form_.row.out);
-    const detail::range cols = outputs(index % across_, blocks_.cols, form_.col.out);
-    const std::int64_t plane = index / across_ / down_;
-    source s{.plane = static_cast<const std::byte*>(in.data()) +
-                      plane * in.step().plane * static_cast<std::int64_t>(size_of(form_.types.in)),
-             .step = oriented(in.step(), swapped_),
-             .row = form_.row.at(rows.first, form_.row.taps - 1),
-             .col = form_.col.at(cols.first, form_.col.taps - 1),
-             .rows = rows.last - rows.first + form_.row.reach() - 1,
-             .cols = cols.last - cols.first + form_.col.reach() - 1,
-             .in_place = false,
-             .clean = false,
-             .limb = 0};
+    const std::int64_t share = task % shares_;
+    const std::int64_t channel = task / shares_ / batches_;
+    const detail::range all = outputs(task / shares_ % batches_, at_once_, blocks_.count);
+    block blocks[overlap_save_blocks::most_at_once];
+    for (std::int64_t b = all.first; b < all.last; ++b)
+      blocks[b - all.first] = begin(b, channel, own, in);
+    const std::int64_t last = (share + 1) * form_.filters / shares_;
+    for (std::int64_t f = share * form_.filters / shares_; f < last; ++f)
+      for (std::int64_t b = 0; b < all.last - all.first; ++b)
+        convolve(blocks[b], b, channel * form_.filters + f, own, out);
+  }
+
+  block begin(std::int64_t index, std::int64_t channel, const scratch& own,
+              const any_const_view& in) const {
+    block b{.from = {},
+            .plane = index / across_ / down_,
+            .rows = outputs(index / across_ % down_, blocks_.rows, form_.row.out),
+            .cols = outputs(index % across_, blocks_.cols, form_.col.out),
+            .most = {},
+            .kept_scale = {}};
+    source& s = b.from;
+    s = {.plane = static_cast<const std::byte*>(in.data()) +
+                  (b.plane * in.step().plane + channel * in.step().channel) *
+                      static_cast<std::int64_t>(size_of(form_.types.in)),
+         .step = oriented(in.step(), swapped_),
+         .row = form_.row.at(b.rows.first, form_.row.taps - 1),
+         .col = form_.col.at(b.cols.first, form_.col.taps - 1),
+         .rows = b.rows.last - b.rows.first + form_.row.reach() - 1,
+         .cols = b.cols.last - b.cols.first + form_.col.reach() - 1,
+         .in_place = false,
+         .clean = false,
+         .limb = 0};
     s.in_place = form_.types.in == dtype_of<Sample> && s.step.col == 1;
-    target t{.data = static_cast<std::byte*>(out.data()) +
-                     plane * out.step().plane * static_cast<std::int64_t>(size_of(form_.types.out)),
-             .step = oriented(out.step(), swapped_),
-             .rows = rows,
-             .cols = cols,
-             .limb = {}};
     for (; s.limb < blocks_.samples.count; ++s.limb) {
-      T most = largest(s, own);
+      T& most = b.most[s.limb];
+      most = largest(s, own);
       if (!std::isfinite(most)) {
         s.clean = true;
         most = largest(s, own);
       }
+    }
+    return b;
+  }
+
+  /// Block `slot` of those at once, with one of the filters.
+  void convolve(block& b, std::int64_t slot, std::int64_t index, const scratch& own,
+                const any_view& out) const {
+    const overlap_save_filter<T>& filter = filters_[static_cast<std::size_t>(index)];
+    source& s = b.from;
+    target t{.data = static_cast<std::byte*>(out.data()) +
+                     (b.plane * out.step().plane + index * out.step().channel) *
+                         static_cast<std::int64_t>(size_of(form_.types.out)),
+             .step = oriented(out.step(), swapped_),
+             .rows = b.rows,
+             .cols = b.cols,
+             .limb = {}};
+    for (s.limb = 0; s.limb < blocks_.samples.count; ++s.limb)
       for (int tap_limb = 0; tap_limb < blocks_.taps.count; ++tap_limb) {
-        const filter_spectrum& h = spectra_[static_cast<std::size_t>(tap_limb)];
-        const scales scale = scales_for(most, h.exponent);
-        load(s, own, scale.in);
-        transform_.multiply(own.z, h.points.data());
+        const filter_spectrum<T>& h = filter.spectra[static_cast<std::size_t>(tap_limb)];
+        const scales<T> scale = scales_for(b.most[s.limb], h.exponent);
+        if (!blocks_.keeps_spectra()) {
+          load(s, own, own.z, scale.in);
+          transform_.multiply(own.z, h.points.data());
+        } else {
+          T* const kept = own.kept + (slot * blocks_.samples.count + s.limb) * transform_.numbers();
+          if (b.kept_scale[s.limb] != scale.in) {
+            load(s, own, kept, scale.in);
+            transform_.transform(kept);
+            b.kept_scale[s.limb] = scale.in;
+          }
+          transform_.multiply(kept, own.z, h.points.data());
+        }
         t.limb = {
             .shift = blocks_.samples.shift(s.limb) + blocks_.taps.shift(tap_limb),
             .is_first = s.limb == 0 && tap_limb == 0,
             .is_last = s.limb + 1 == blocks_.samples.count && tap_limb + 1 == blocks_.taps.count};
         store(t, own, scale.out);
       }
-    }
-    if (s.clean) spoil(s, t, own);
+    if (s.clean) spoil(s, filter.rectangles, t, own);
   }
   static detail::range outputs(std::int64_t block, std::int64_t size, std::int64_t all) noexcept {
     return {block * size, std::min((block + 1) * size, all)};
   }
 
-  /// Powers of two: what samples are multiplied by, and what results are.
-  struct scales {
-    T in;
-    T out;
-  };
-  [[nodiscard]] scales scales_for(T most, int filter_exponent) const {
-    // With these limits neither a scale nor its product with a twiddle is denormal, and transforms are far from
-    // overflowing.
-    constexpr int limit = std::is_same_v<T, float> ? 100 : 900;
-    constexpr int room = std::is_same_v<T, float> ? 40 : 400;
-    const int exponent = most == T{} ? 0 : std::clamp(std::ilogb(most), -limit, limit);
-    int back = exponent + filter_exponent;
-    // Results may be in range where their scale is not.
-    const int shift = back > limit    ? std::min(back - limit, room)
-                      : back < -limit ? std::max(back + limit, -room)
-                                      : 0;
-    back = std::clamp(back - shift, std::numeric_limits<T>::min_exponent - 30,
-                      std::numeric_limits<T>::max_exponent - 1);
-    return {std::scalbn(T{1}, shift - exponent), std::scalbn(T{1}, back)};
-  }
-
-  void load(const source& s, const scratch& own, T scale) const {
+  void load(const source& s, const scratch& own, T* z, T scale) const {
     for (std::int64_t piece = 0; piece < pieces(); ++piece) {
       const T* from[8];
       for (int i = 0; i < (Complex ? 4 : 8); ++i) {
         const place at = place_of(i, piece);
-        const Sample* const x = samples(s, at.row, at.col, chunk_, own.samples + i * chunk_);
+        const Sample* const x = input_.load(s, at.row, at.col, chunk_, own.samples + i * chunk_);
         if constexpr (!Complex) {
           from[i] = x;
         } else {
@@ -366,7 +334,7 @@ class overlap_save final : public detail::runnable {
           from[4 + i] = im;
         }
       }
-      transform_.load(from, own.z, piece * vectors(), vectors(), scale);
+      transform_.load(from, z, piece * vectors(), vectors(), scale);
     }
   }
 
@@ -471,19 +439,21 @@ class overlap_save final : public detail::runnable {
     }
   }
 
-  void spoil(source s, const target& t, const scratch& own) const {
+  void spoil(source s, const std::vector<tap_rectangle>& taps, const target& t,
+             const scratch& own) const {
     if constexpr (is_exact) return;
     else {
       spoilt_outputs spoilt(own.z, t.rows.last - t.rows.first, t.cols.last - t.cols.first);
       s.clean = false;
-      for_each_piece(s, own.samples, [&](auto row, auto col, const Sample* x, std::int64_t count) {
-        for (std::int64_t j = 0; j < count; ++j) {
-          if (!is_bad(x[j])) continue;
-          const std::int64_t first = j;
-          while (j + 1 < count && is_bad(x[j + 1])) ++j;
-          spoilt.mark(rectangles_, row, col + first, col + j, form_.row.reach(), form_.col.reach());
-        }
-      });
+      input_.for_each_piece(
+          s, 8 * chunk_, own.samples, [&](auto row, auto col, const Sample* x, std::int64_t count) {
+            for (std::int64_t j = 0; j < count; ++j) {
+              if (!input_.is_bad(x[j])) continue;
+              const std::int64_t first = j;
+              while (j + 1 < count && input_.is_bad(x[j + 1])) ++j;
+              spoilt.mark(taps, row, col + first, col + j, form_.row.reach(), form_.col.reach());
+            }
+          });
       constexpr T nan = std::numeric_limits<T>::quiet_NaN();
       Result bad;
       if constexpr (Complex) bad = {nan, nan};
@@ -499,28 +469,29 @@ class overlap_save final : public detail::runnable {
   overlap_save_blocks blocks_;
   extent samples_;  // of a block
   fft<T> transform_;
-  typename row_ring<Sample>::loader load_;
+  block_samples<Sample> input_;
   row_store<Result> store_;
   executor executor_;
-  std::vector<tap_rectangle> rectangles_;
-  std::vector<filter_spectrum> spectra_;  // of each limb
-  std::int64_t chunk_ = 1;                // samples of a row that go through the first pass at once
-  std::int64_t down_ = 1;                 // blocks
+  std::vector<overlap_save_filter<T>> filters_;  // channel by channel
+  std::int64_t chunk_ = 1;  // samples of a row that go through the first pass at once
+  std::int64_t down_ = 1;   // blocks
   std::int64_t across_ = 1;
+  std::int64_t at_once_ = 1;  // blocks that a filter is applied to before the next one is
+  std::int64_t batches_ = 1;  // of so many, of a channel
+  std::int64_t shares_ = 1;   // of a channel's filters, that are computed apart
   std::int64_t lanes_ = 1;
 };
 
 using made = std::unique_ptr<const detail::runnable>;
 
 template <class T, class Tap>
-made make_float(const detail::request& r, const std::vector<Tap>& taps,
-                const overlap_save_blocks& blocks) {
+made make_float(const detail::request& r, const overlap_save_blocks& blocks, Tap tap) {
   using complex = std::complex<T>;
   if (is_complex(r.form.types.in))
-    return std::make_unique<overlap_save<T, complex, true, complex>>(r, taps, blocks);
+    return std::make_unique<overlap_save<T, complex, true, complex>>(r, blocks, tap);
   if constexpr (is_complex_type<Tap>)
-    return std::make_unique<overlap_save<T, T, true, complex>>(r, taps, blocks);
-  else return std::make_unique<overlap_save<T, T, false, T>>(r, taps, blocks);
+    return std::make_unique<overlap_save<T, T, true, complex>>(r, blocks, tap);
+  else return std::make_unique<overlap_save<T, T, false, T>>(r, blocks, tap);
 }
 
 }  // namespace
@@ -528,13 +499,13 @@ made make_float(const detail::request& r, const std::vector<Tap>& taps,
 std::unique_ptr<const detail::runnable> make_overlap_save(const detail::request& r) {
   const overlap_save_blocks blocks = overlap_save_blocks_for(r).value();
   return std::visit(
-      [&]<class Tap>(const std::vector<Tap>& taps) -> made {
+      [&]<class Tap>(const std::vector<Tap>&) -> made {
         if constexpr (std::is_same_v<Tap, std::int32_t>)
-          return std::make_unique<overlap_save<double, double, false, std::int64_t>>(r, taps,
-                                                                                     blocks);
+          return std::make_unique<overlap_save<double, double, false, std::int64_t>>(r, blocks,
+                                                                                     Tap{});
         else
-          return sums_in_f64(r.form.types) ? make_float<double>(r, taps, blocks)
-                                           : make_float<float>(r, taps, blocks);
+          return sums_in_f64(r.form.types) ? make_float<double>(r, blocks, Tap{})
+                                           : make_float<float>(r, blocks, Tap{});
       },
       r.filter.values);
 }

@@ -15,23 +15,32 @@
 
 namespace convgpu::cpu {
 
+/// Of integer samples.
+inline constexpr int most_sample_limbs = 2;
+
 /// The cheapest size of blocks whose error is allowed.
 struct overlap_save_blocks {
   fft_size points;
   std::int64_t rows = 1;  ///< outputs that a block makes
   std::int64_t cols = 1;
-  std::int64_t count = 1;
+  std::int64_t count = 1;    ///< of a channel, in all planes
+  std::int64_t filters = 1;  ///< of a channel: what a block is transformed for
+  static constexpr std::int64_t most_at_once = 8;
+  std::int64_t at_once = 1;  ///< blocks for which spectra of filters are read once
   double seconds =
       0;             ///< of all, on one thread of the machine that the transforms were measured on
   double error = 0;  ///< at most: as a fraction of ‖h‖₁·max|x|; of integers, as it is
   limbs samples;     ///< of integers
   limbs taps;
 
-  /// Transforms of a block.
+  /// Products of spectra for the outputs of a block.
   [[nodiscard]] int products() const noexcept { return samples.count * taps.count; }
+  /// Whether what the samples of a block have been transformed into is of use more than once.
+  [[nodiscard]] bool keeps_spectra() const noexcept { return filters * taps.count > 1; }
 };
 
-/// None where the error of all sizes is more than is allowed.
+/// One size for all filters, if they see one channel each. None where the error of all sizes is more than is allowed,
+/// of each filter by itself.
 [[nodiscard]] std::optional<overlap_save_blocks> overlap_save_blocks_for(const detail::request& r);
 
 [[nodiscard]] std::vector<std::int32_t> limb_of(const std::vector<std::int32_t>& taps, limbs cut,

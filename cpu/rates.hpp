@@ -69,8 +69,12 @@ struct rates {
   double gemm_f64;
   double gemm_i32;
   double gemm_i64;
-  double apart;      ///< a number of a row that strides or parts take apart
-  double packed;     ///< a number of a panel, for each vector's worth of 64 bytes
+  double apart;       ///< a number of a row that strides or parts take apart
+  double packed;      ///< a number of a panel, for each vector's worth of 64 bytes
+  double single_f32;  ///< a product of cpu/depthwise
+  double single_f64;
+  double single_i32;
+  double single_i64;
   double tiles_in;   ///< 64 bytes of numbers that cpu/winograd makes of samples
   double tiles_out;  ///< and of those that become outputs
 };
@@ -84,6 +88,7 @@ static_assert(std::is_trivially_copyable_v<rates> && sizeof(rates) % sizeof(doub
 [[nodiscard]] detail::estimate cost_of_direct(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_separable(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_gemm(const detail::request& r, detail::rates values);
+[[nodiscard]] detail::estimate cost_of_depthwise(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_winograd(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_reference(const detail::request& r, detail::rates values);

@@ -155,6 +155,10 @@ struct fft {
   /// each lane; the product with the spectrum; and back.
   void (*middle)(T* z, std::int64_t tiles, const T* twiddles, const T* leaf_twiddles,
                  const T* spectrum);
+  /// Its two halves: up to the spectrum of the samples, and from such a one, which is kept, to `z`.
+  void (*middle_there)(T* z, std::int64_t tiles, const T* twiddles, const T* leaf_twiddles);
+  void (*middle_back)(const T* kept, T* z, std::int64_t tiles, const T* twiddles,
+                      const T* leaf_twiddles, const T* spectrum);
   /// Of the largest number; infinite where one is not finite.
   T (*magnitude)(const T* from, std::int64_t count);
 };
@@ -230,6 +234,48 @@ struct winograd {
   void (*inverse)(const winograd_pieces&, const T* sums, std::ptrdiff_t step, T scale, T* outputs);
 };
 
+/// Rows of outputs of a filter that sees one channel:
+///
+///     out[i·out_pitch + j] = Σ over t < count: values[t] · from[i·pitch + shifts[t] + j],   j < cols
+///
+/// Of less than a vector of them a whole one is read and written, otherwise nothing behind a row.
+template <class T>
+struct taps_along {
+  const T* from;
+  std::ptrdiff_t pitch;
+  const std::int64_t* shifts;
+  const T* values;
+  std::int64_t count;
+  T* out;
+  std::ptrdiff_t out_pitch;
+  std::int64_t rows;
+  std::int64_t cols;
+};
+
+/// Pixels of whose channels each has a filter of its own, in whole vectors of them:
+///
+///     out[j·width + c] = Σ over t < count: values[t·width + c] · from[j·step + shifts[t] + c],   j < cols, c < channels
+template <class T>
+struct taps_across {
+  const T* from;
+  std::ptrdiff_t step;
+  const std::int64_t* shifts;
+  const T* values;
+  std::int64_t count;
+  std::int64_t width;
+  std::int64_t channels;
+  T* out;
+  std::int64_t cols;
+};
+
+/// Loops for filters that see one channel each. Both add products in the order of taps.
+template <class T>
+struct depthwise {
+  int lanes;
+  void (*along)(const taps_along<T>&);
+  void (*across)(const taps_across<T>&);
+};
+
 /// Integers of 8 and 16 bits.
 using pairs_kernel = kernel<std::int16_t, tap_pair, std::int32_t>;
 
@@ -260,6 +306,10 @@ struct kernels {
   gemm<double> f64_gemm;
   gemm<std::int32_t> i32_gemm;
   gemm<std::int64_t> i64_gemm;  ///< of samples and taps within 32 bits
+  depthwise<float> f32_depthwise;
+  depthwise<double> f64_depthwise;
+  depthwise<std::int32_t> i32_depthwise;
+  depthwise<std::int64_t> i64_depthwise;  ///< as i64_gemm
   winograd<float> f32_winograd2;
   winograd<float> f32_winograd4;
   winograd<double> f64_winograd2;

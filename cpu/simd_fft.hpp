@@ -346,75 +346,109 @@ void fft_pass(T* z, std::int64_t nodes, std::int64_t vectors, const T* twiddles)
   }
 }
 
-/// A tile is as many vectors as there are lanes. The last pass of whole vectors, of radix 4; the passes within
-/// vectors, for which rows and lanes of the tile are exchanged; the product with the spectrum, and all the way back.
+/// A tile is as many vectors as there are lanes. The last pass of whole vectors, of radix 4, and the first of those
+/// within vectors, for which rows and lanes of the tile are exchanged: all on the way there but the last pass.
 template <class T>
-void fft_middle(T* z, std::int64_t tiles, const T* twiddles, const T* leaf_twiddles,
-                const T* spectrum) {
+CONVGPU_INLINE void tile_there(T* z, const T* twiddles, const T* leaf_twiddles) {
+  constexpr int groups = fft_vector<T>::groups;
+  constexpr int n = 2 * fft_vector<T>::lanes;
+  for (int g = 0; g < groups; ++g) {
+    T* const at = z + g * 4 * n;
+    complex_vector<T> v[4];
+    for (int b = 0; b < 4; ++b) v[b] = load_pair(at + b * n);
+    complex_scalar<T> s[3];
+    scalars(s, twiddles + g * 6);
+    forward(v, s);
+    transpose_within(v);
+    for (int b = 0; b < 4; ++b) store_pair(at + b * n, v[b]);
+  }
+  if constexpr (groups > 1) {
+    complex_vector<T> s[groups - 1];
+    factors(s, leaf_twiddles);
+    for (int e = 0; e < 4; ++e) {
+      T* const at = z + e * n;
+      complex_vector<T> v[groups];
+      for (int g = 0; g < groups; ++g) v[g] = load_pair(at + g * 4 * n);
+      transpose_groups(v);
+      forward(v, s);
+      for (int g = 0; g < groups; ++g) store_pair(at + g * 4 * n, v[g]);
+    }
+  }
+}
+
+/// All on the way back but its first pass.
+template <class T>
+CONVGPU_INLINE void tile_back(T* z, const T* twiddles, const T* leaf_twiddles) {
+  constexpr int groups = fft_vector<T>::groups;
+  constexpr int n = 2 * fft_vector<T>::lanes;
+  if constexpr (groups > 1) {
+    complex_vector<T> s[groups - 1];
+    factors(s, leaf_twiddles);
+    for (int e = 0; e < 4; ++e) {
+      T* const at = z + e * n;
+      complex_vector<T> v[groups];
+      for (int g = 0; g < groups; ++g) v[g] = load_pair(at + g * 4 * n);
+      inverse(v, s);
+      transpose_groups(v);
+      for (int g = 0; g < groups; ++g) store_pair(at + g * 4 * n, v[g]);
+    }
+  }
+  for (int g = 0; g < groups; ++g) {
+    T* const at = z + g * 4 * n;
+    complex_vector<T> v[4];
+    for (int b = 0; b < 4; ++b) v[b] = load_pair(at + b * n);
+    transpose_within(v);
+    complex_scalar<T> s[3];
+    scalars(s, twiddles + g * 6);
+    inverse(v, s);
+    for (int b = 0; b < 4; ++b) store_pair(at + b * n, v[b]);
+  }
+}
+
+/// Both, and between them the last pass there, the product with the spectrum and the first pass back: of what the
+/// tiles of `z` hold, or of spectra of samples that are kept.
+template <class T, bool There, bool Back>
+CONVGPU_INLINE void fft_tiles(const T* from, T* z, std::int64_t tiles, const T* twiddles,
+                              const T* leaf_twiddles, const T* spectrum) {
   constexpr int lanes = fft_vector<T>::lanes;
   constexpr int groups = fft_vector<T>::groups;
   constexpr int n = 2 * lanes;
   for (std::int64_t t = 0; t < tiles; ++t) {
-    for (int g = 0; g < groups; ++g) {
-      T* const at = z + g * 4 * n;
-      complex_vector<T> v[4];
-      for (int b = 0; b < 4; ++b) v[b] = load_pair(at + b * n);
-      complex_scalar<T> s[3];
-      scalars(s, twiddles + g * 6);
-      forward(v, s);
-      transpose_within(v);
-      for (int b = 0; b < 4; ++b) store_pair(at + b * n, v[b]);
-    }
-    if constexpr (groups > 1) {
-      complex_vector<T> s[groups - 1];
-      factors(s, leaf_twiddles);
-      for (int e = 0; e < 4; ++e) {
-        T* const at = z + e * n;
-        complex_vector<T> v[groups];
-        for (int g = 0; g < groups; ++g) v[g] = load_pair(at + g * 4 * n);
-        transpose_groups(v);
-        forward(v, s);
-        for (int g = 0; g < groups; ++g) store_pair(at + g * 4 * n, v[g]);
-      }
-    }
+    if constexpr (There) tile_there(z, twiddles, leaf_twiddles);
     for (int q = 0; q < groups; ++q) {
       T* const at = z + q * 4 * n;
       complex_vector<T> v[4];
-      for (int b = 0; b < 4; ++b) v[b] = load_pair(at + b * n);
+      for (int b = 0; b < 4; ++b) v[b] = load_pair((There ? at : from + q * 4 * n) + b * n);
       complex_vector<T> s[3];
       factors(s, leaf_twiddles + (groups - 1 + 3 * q) * n);
-      forward(v, s);
-      for (int b = 0; b < 4; ++b) v[b] = times(v[b], load_pair(spectrum + (4 * q + b) * n));
-      inverse(v, s);
-      for (int b = 0; b < 4; ++b) store_pair(at + b * n, v[b]);
-    }
-    if constexpr (groups > 1) {
-      complex_vector<T> s[groups - 1];
-      factors(s, leaf_twiddles);
-      for (int e = 0; e < 4; ++e) {
-        T* const at = z + e * n;
-        complex_vector<T> v[groups];
-        for (int g = 0; g < groups; ++g) v[g] = load_pair(at + g * 4 * n);
+      if constexpr (There) forward(v, s);
+      if constexpr (Back) {
+        for (int b = 0; b < 4; ++b) v[b] = times(v[b], load_pair(spectrum + (4 * q + b) * n));
         inverse(v, s);
-        transpose_groups(v);
-        for (int g = 0; g < groups; ++g) store_pair(at + g * 4 * n, v[g]);
       }
-    }
-    for (int g = 0; g < groups; ++g) {
-      T* const at = z + g * 4 * n;
-      complex_vector<T> v[4];
-      for (int b = 0; b < 4; ++b) v[b] = load_pair(at + b * n);
-      transpose_within(v);
-      complex_scalar<T> s[3];
-      scalars(s, twiddles + g * 6);
-      inverse(v, s);
       for (int b = 0; b < 4; ++b) store_pair(at + b * n, v[b]);
     }
+    if constexpr (Back) tile_back(z, twiddles, leaf_twiddles);
     z += lanes * n;
     twiddles += groups * 6;
     leaf_twiddles += (groups - 1 + 3 * groups) * n;
-    spectrum += lanes * n;
+    if constexpr (!There) from += lanes * n;
+    if constexpr (Back) spectrum += lanes * n;
   }
+}
+template <class T>
+void fft_middle(T* z, std::int64_t tiles, const T* twiddles, const T* leaf_twiddles,
+                const T* spectrum) {
+  fft_tiles<T, true, true>(nullptr, z, tiles, twiddles, leaf_twiddles, spectrum);
+}
+template <class T>
+void fft_middle_there(T* z, std::int64_t tiles, const T* twiddles, const T* leaf_twiddles) {
+  fft_tiles<T, true, false>(nullptr, z, tiles, twiddles, leaf_twiddles, nullptr);
+}
+template <class T>
+void fft_middle_back(const T* from, T* z, std::int64_t tiles, const T* twiddles,
+                     const T* leaf_twiddles, const T* spectrum) {
+  fft_tiles<T, false, true>(from, z, tiles, twiddles, leaf_twiddles, spectrum);
 }
 
 /// The largest magnitude; what is not finite counts as infinite.
@@ -442,6 +476,8 @@ constexpr fft<T> fft_of() {
           .inverse4 = fft_pass<T, 4, false>,
           .inverse2 = fft_pass<T, 2, false>,
           .middle = fft_middle<T>,
+          .middle_there = fft_middle_there<T>,
+          .middle_back = fft_middle_back<T>,
           .magnitude = fft_magnitude<T>};
 }
 

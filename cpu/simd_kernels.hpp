@@ -13,6 +13,7 @@
 
 #include "simd.hpp"
 #include "simd_conversions.hpp"
+#include "simd_depthwise.hpp"
 #include "simd_fft.hpp"
 #include "simd_folded.hpp"
 #include "simd_gemm.hpp"
@@ -478,6 +479,10 @@ constexpr kernels these(const char* name) {
       .f64_gemm = gemm_of<alike<double>>(),
       .i32_gemm = gemm_of<alike<std::int32_t>>(),
       .i64_gemm = gemm_of<wide>(),
+      .f32_depthwise = depthwise_of<alike<float>>(),
+      .f64_depthwise = depthwise_of<alike<double>>(),
+      .i32_depthwise = depthwise_of<alike<std::int32_t>>(),
+      .i64_depthwise = depthwise_of<wide>(),
       .f32_winograd2 = winograd_of<float, 2>(),
       .f32_winograd4 = winograd_of<float, 4>(),
       .f64_winograd2 = winograd_of<double, 2>(),

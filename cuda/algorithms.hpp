@@ -48,6 +48,14 @@ class kernels {
 [[nodiscard]] std::unique_ptr<const kernels> direct_column_kernels(const detail::request& r,
                                                                    const detail::tap_values& taps);
 
+/// Filters of one row, of which each may see a channel of its own.
+[[nodiscard]] std::unique_ptr<const kernels> direct_line_kernels(const detail::request& r);
+/// Which problems they are for.
+[[nodiscard]] inline bool is_of_lines(const detail::normal_form& form) {
+  return form.row.taps == 1 && (form.has_channels() || (form.row.out == 1 && form.planes > 1 &&
+                                                        form.col.out <= line_tile_to));
+}
+
 /// cuda/separable for filters that are sums of columns times rows.
 [[nodiscard]] std::unique_ptr<const kernels> terms_kernels(const detail::request& r);
 [[nodiscard]] std::string refuse_terms(const detail::request& r);

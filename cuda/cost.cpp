@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "algorithms.hpp"
 #include "fft.hpp"
 #include "gemm.hpp"
 #include "launch.hpp"
@@ -82,6 +83,7 @@ std::vector<double> built_in(int index) {
 
 // The part of the peak of multiply-adds.
 constexpr double part_of_direct = 0.6;     // eight products for three reads of shared memory
+constexpr double part_of_narrow = 0.25;    // one for each read
 constexpr double part_of_separable = 0.4;  // one or two, and two barriers a step
 constexpr double part_of_overlap_save =
     0.7;  // of arithmetic and shared memory, one after the other
@@ -174,12 +176,35 @@ estimate cost_of_separable(const request& r, detail::rates values) {
 
 estimate cost_of_direct(const request& r, detail::rates values) {
   const counted c(r, values);
-  const direct_tile tile = direct_tile_for(c.sum_bytes);
-  const auto chunk = [&](std::int64_t taps) { return std::min<std::int64_t>(taps, tile.chunk); };
-  const double read = with_halo(tile.out_rows(), chunk(r.form.row.taps)) *
-                      with_halo(tile.out_cols(), chunk(r.form.col.taps));
-  const double taps = static_cast<double>(r.form.row.taps) * static_cast<double>(r.form.col.taps);
-  return c.done(c.outputs * taps, part_of_direct, c.bytes(read), 1, direct_error(r));
+  const std::int64_t down = r.form.row.taps;
+  const std::int64_t along = r.form.col.taps;
+  const double taps = static_cast<double>(down) * static_cast<double>(along);
+  // Whole lines and tiles are computed, of which small images fill a part; of large ones hardly less.
+  const auto whole = [](std::int64_t outputs, int tile) {
+    return static_cast<double>((outputs - 1) / tile + 1) * tile / static_cast<double>(outputs);
+  };
+  // A tile is loaded once for all filters of a channel, which have their taps in device memory.
+  const double of_taps = static_cast<double>(r.form.out_channels()) * taps *
+                         static_cast<double>(size_of(r.form.types.filter));
+  if (is_of_lines(r.form)) {
+    const line_tile line = line_tile_for(c.sum_bytes);
+    const int lanes = line.lanes_for(r.form.col.out);
+    const auto chunk = std::min<std::int64_t>(along, line.chunk(lanes));
+    return c.done(
+        c.outputs * whole(r.form.col.out, line.cols(lanes)) * taps, part_of_direct,
+        c.bytes(with_halo(std::min<std::int64_t>(r.form.col.out, line.cols(lanes)), chunk)) +
+            of_taps,
+        1, direct_error(r));
+  }
+  const bool narrow = is_narrow(r.form.row.out, r.form.col.out, c.sum_bytes);
+  const direct_tile tile = direct_tile_for(c.sum_bytes, narrow);
+  const auto chunk = [&](std::int64_t of) { return std::min<std::int64_t>(of, tile.chunk); };
+  const double read =
+      with_halo(tile.out_rows(), chunk(down)) * with_halo(tile.out_cols(), chunk(along));
+  const double computed =
+      narrow ? whole(r.form.row.out, tile.out_rows()) * whole(r.form.col.out, tile.out_cols()) : 1;
+  return c.done(c.outputs * computed * taps, narrow ? part_of_narrow : part_of_direct,
+                c.bytes(read) + of_taps, 1, direct_error(r));
 }
 
 estimate cost_of_overlap_save(const request& r, detail::rates values) {
@@ -205,14 +230,21 @@ estimate cost_of_overlap_save(const request& r, detail::rates values) {
 
 estimate cost_of_fft(const request& r, detail::rates values) {
   const counted c(r, values);
-  const fft_blocks b = fft_blocks_for(r).value();
-  const double launches =
-      6 * std::ceil(static_cast<double>(b.count) / static_cast<double>(b.at_once));
+  const std::optional<fft_blocks> found = fft_blocks_for(r);
+  if (!found) return cost_of_queued<cost_of_fft>(r, values);  // none that does for all filters
+  const fft_blocks& b = *found;
+  // Samples go to bins once for a channel, and from there back once for a filter.
+  const auto channels = static_cast<double>(r.form.in_channels());
+  const auto filters = static_cast<double>(r.form.out_channels());
+  const double launches = 3 * (channels + filters) *
+                          std::ceil(static_cast<double>(b.count) / static_cast<double>(b.at_once));
   const double fma = sums_in_f64(r.form.types) ? c.rates.fma_f64 : c.rates.fma_f32;
   const auto points = static_cast<double>(b.points());
-  const double arithmetic =
-      static_cast<double>(b.count) * points * (10 * std::log2(points) + 6) * fma;
-  return c.done(arithmetic / c.fma, part_of_fft, b.bytes, launches, b.error);
+  const double arithmetic = static_cast<double>(b.count) * points *
+                            (5 * std::log2(points) * (channels + filters) + 6 * filters) * fma;
+  return c.done(arithmetic / c.fma, part_of_fft,
+                b.shared_bytes * channels + (b.bytes - b.shared_bytes) * filters, launches,
+                b.error);
 }
 
 estimate cost_of_gemm(const request& r, detail::rates values) {
@@ -223,12 +255,17 @@ estimate cost_of_gemm(const request& r, detail::rates values) {
   const bool mixed = is_complex(r.form.types.in) != is_complex(r.form.types.filter);
   const double per_product = size_of(number) == 2 ? 1 / matrix_units : mixed ? 2 : 1;
   const auto depth = static_cast<double>(t.depth);
-  // Patches and sums are written and read once each.
-  const double patches = c.outputs / static_cast<double>(r.form.filters) * depth;
-  const double between = 2 * (patches * static_cast<double>(size_of(number)) +
-                              c.outputs * static_cast<double>(size_of(gemm_sum_type(r))));
+  // Patches and sums are written and read once each. Of one sample a channel there are none where data are dense, nor
+  // sums where the output has their type.
+  const bool pointwise = gemm_is_pointwise(r);
+  const bool sums = !pointwise || r.form.types.out != gemm_sum_type(r);
+  const double patches = pointwise ? 0 : c.outputs / static_cast<double>(r.form.filters) * depth;
+  const double between =
+      2 * (patches * static_cast<double>(size_of(number)) +
+           (sums ? c.outputs * static_cast<double>(size_of(gemm_sum_type(r))) : 0));
+  const double launches = (pointwise ? 1 : 2) + (sums ? 1 : 0);
   return c.done(c.outputs * depth * per_product, part_of_gemm, c.bytes(1) + between,
-                3 * static_cast<double>(t.count), gemm_error(r));
+                launches * static_cast<double>(t.count), gemm_error(r));
 }
 
 estimate cost_of_plain(const request& r, detail::rates values) {

@@ -10,6 +10,7 @@
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/error_bound.hpp>
 #include <convgpu/detail/fft_error.hpp>
+#include <convgpu/detail/singles.hpp>
 #include <limits>
 #include <string>
 #include <utility>
@@ -41,6 +42,20 @@ bool is_complex_problem(const request& r) {
   return samples_per_point(r.form.types) == 1;
 }
 
+/// The largest for any of the filters, or the least.
+template <class Of, class Which>
+double of_filters(const request& r, const Of& of, const Which& which) {
+  if (!r.form.has_channels()) return of(r);
+  const normal_form one = single_form(r.form);
+  double found = of({one, r.filter.singles.front(), r.how, r.device});
+  for (const filter_taps& filter : r.filter.singles)
+    found = which(found, of({one, filter, r.how, r.device}));
+  return found;
+}
+double allowed_error(const request& r) {
+  return of_filters(r, allowed_transform_error, [](double a, double b) { return std::min(a, b); });
+}
+
 /// Calls f(fft_blocks) for each size that the filter fits into.
 template <class F>
 void for_each_block_size(const request& r, const F& f) {
@@ -48,7 +63,9 @@ void for_each_block_size(const request& r, const F& f) {
   const bool complex = is_complex_problem(r);
   const bool wide = sums_in_f64(form.types);
   const double number = (wide ? 8.0 : 4.0) * (complex ? 2 : 1);
-  const double norms = norms_of(r.filter.values).ratio();
+  const double norms = of_filters(
+      r, [](const request& one) { return norms_of(one.filter.values).ratio(); },
+      [](double a, double b) { return std::max(a, b); });
   const auto sizes = [](const axis& a, std::int64_t least) {
     std::vector<std::int64_t> all;
     if (a.taps == 1) return std::vector<std::int64_t>{1};
@@ -75,11 +92,14 @@ void for_each_block_size(const request& r, const F& f) {
                   for (std::int64_t node = b.points(); node > 1; node /= 2) g(2, node);
                 });
       // Looked at and loaded, stored; there and back; bins, those of the filter, and bins again; loaded, stored.
-      b.bytes = static_cast<double>(b.count) * static_cast<double>(b.points()) * number *
-                (3 + 4 * (passes_of(rows) + passes_of(cols)) + 3 + 2);
+      const double once = static_cast<double>(b.count) * static_cast<double>(b.points()) * number;
+      const double passes = 2 * (passes_of(rows) + passes_of(cols));
+      b.shared_bytes = once * (3 + passes);
+      b.bytes = b.shared_bytes + once * (passes + 3 + 2);
       const std::size_t least =
           fft_layout_for(b, wide, complex,
-                         static_cast<std::size_t>(number * static_cast<double>(b.points())))
+                         static_cast<std::size_t>(number * static_cast<double>(b.points())),
+                         r.form.filters > 1)
               .bytes;
       const auto room =
           static_cast<std::int64_t>(std::max<std::size_t>(r.how.max_workspace / least, 1));
@@ -130,7 +150,8 @@ line<Wide> roots_for(std::int64_t n) {
 
 }  // namespace
 
-fft_layout fft_layout_for(const fft_blocks& b, bool wide, bool complex, std::size_t work_bytes) {
+fft_layout fft_layout_for(const fft_blocks& b, bool wide, bool complex, std::size_t work_bytes,
+                          bool of_several) {
   const auto blocks = static_cast<std::size_t>(b.at_once);
   const std::size_t number = wide ? sizeof(double) : sizeof(float);
   const auto points = static_cast<std::size_t>(b.points());
@@ -141,9 +162,15 @@ fft_layout fft_layout_for(const fft_blocks& b, bool wide, bool complex, std::siz
   // One byte at least, so that there is a place for what is none.
   l.bins_at = l.work_at + aligned(std::max<std::size_t>(work_bytes, 1));
   l.bytes = l.bins_at;
+  const std::size_t bins =
+      aligned(blocks * static_cast<std::size_t>(bins_of(b.samples, complex)) * 2 * number);
   if (complex) l.bins_at = 0;
-  else
-    l.bytes += aligned(blocks * static_cast<std::size_t>(bins_of(b.samples, false)) * 2 * number);
+  else l.bytes += bins;
+  l.products_at = l.bins_at;
+  if (of_several) {
+    l.products_at = l.bytes;
+    l.bytes += bins;
+  }
   return l;
 }
 
@@ -198,7 +225,7 @@ template fft_tables<float> fft_tables_of<float>(const request&, const fft_blocks
 template fft_tables<double> fft_tables_of<double>(const request&, const fft_blocks&);
 
 std::optional<fft_blocks> fft_blocks_for(const request& r) {
-  const double allowed = allowed_transform_error(r);
+  const double allowed = allowed_error(r);
   std::optional<fft_blocks> best;
   std::optional<fft_blocks> smallest;
   for_each_block_size(r, [&](const fft_blocks& b, std::size_t least) {
@@ -207,6 +234,20 @@ std::optional<fft_blocks> fft_blocks_for(const request& r) {
     if (least <= r.how.max_workspace && (!best || b.bytes < best->bytes)) best = b;
   });
   return best ? best : smallest;
+}
+
+bool fft_shares_bins(const request& r) {
+  if (!fft_blocks_for(r)) return false;
+  // Samples are scaled for all filters at once: those of very different norms go by themselves.
+  int least = std::numeric_limits<int>::max();
+  int most = std::numeric_limits<int>::min();
+  for (const filter_taps& filter : r.filter.singles) {
+    const long double norm = norms_of(filter.values).one;
+    const int exponent = norm == 0 ? 0 : std::ilogb(norm);
+    least = std::min(least, exponent);
+    most = std::max(most, exponent);
+  }
+  return most - least <= fft_most_apart;
 }
 
 std::string refuse_fft(const request& r) {

@@ -4,7 +4,7 @@
 //   look      the largest magnitude in each part of a block, and whether all is finite
 //   load      samples, borders resolved, scaled by a power of two; zeros in place of what is not finite
 //   cuFFT     samples → bins
-//   multiply  by the filter's bins
+//   multiply  by the filter's bins, beside them where there are other filters that see the channel
 //   cuFFT     bins → samples
 //   store     the outputs, scaled back; NaN where one sees a sample that is not finite under a tap that is not zero
 //
@@ -15,6 +15,7 @@
 
 #include <convgpu/detail/error_bound.hpp>
 #include <convgpu/detail/separable.hpp>
+#include <convgpu/detail/singles.hpp>
 #include <memory>
 #include <mutex>
 
@@ -24,6 +25,7 @@
 #include "launch.hpp"
 #include "memory.hpp"
 #include "overlap_save.hpp"
+#include "singles.hpp"
 #include "taps.hpp"
 #include "tuning.hpp"
 
@@ -41,13 +43,16 @@ struct fft_params : image_params {
   int bins;
   int row_reach;
   int col_reach;
-  int filter_exponent;
-  int part;   // samples that a block of threads looks at
-  int parts;  // of a block
+  int filter_exponent;  // of the largest of the filters
+  T of_filter;          // the power of two by which this one is less
+  int part;             // samples that a block of threads looks at
+  int parts;            // of a block
   std::uint32_t first_block;
   std::uint32_t blocks;  // that are worked on
   T* samples;
   complex_number<T>* spectra;
+  complex_number<T>* products;
+  const T* results;
   found<T>* in_parts;
   const complex_number<T>* filter;
   const std::uint8_t* taps;  // which are not zero
@@ -191,7 +196,7 @@ __global__ void __launch_bounds__(block_threads, fft_blocks_at_once<T>)
        i < all; i += threads) {
     const complex_number<T> a = load_global(p.spectra + i);
     const complex_number<T> b = load_global(p.filter + i % p.bins);
-    store_global(p.spectra + i,
+    store_global(p.products + i,
                  complex_number<T>{a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re});
   }
 }
@@ -228,7 +233,7 @@ __global__ void __launch_bounds__(block_threads, fft_blocks_at_once<T>)
   for (std::uint32_t item = blockIdx.x; item < items; item += gridDim.x) {
     const work_item at(item, p);
     const found<T> all = of_parts(at.block, p, of_warps);
-    const T scale = scales_for(all.most, p.filter_exponent).out;
+    const T scale = scales_for(all.most, p.filter_exponent).out * p.of_filter;
     const block_outputs b(p.first_block + at.block, p, grid);
     const std::int64_t first = static_cast<std::int64_t>(at.block) * p.points;
     const int begin = at.part * p.part;
@@ -250,10 +255,10 @@ __global__ void __launch_bounds__(block_threads, fft_blocks_at_once<T>)
         result value;
         if constexpr (Complex) {
           const auto z =
-              load_global(reinterpret_cast<const complex_number<T>*>(p.samples) + first + i);
+              load_global(reinterpret_cast<const complex_number<T>*>(p.results) + first + i);
           value = bad ? result(nan, nan) : result(z.re * scale, z.im * scale);
         } else {
-          value = bad ? nan : load_global(p.samples + first + i) * scale;
+          value = bad ? nan : load_global(p.results + first + i) * scale;
         }
         store_global(to + row * p.out.step.row + col * p.out.step.col,
                      detail::element_of<Out>(value, p.policy));
@@ -266,7 +271,10 @@ template <class T, bool Complex>
 class fft final : public kernels {
  public:
   explicit fft(const detail::request& r)
-      : swapped_(is_column(r.form)), blocks_(fft_blocks_for(r).value()) {
+      : channels_(r.form.groups),
+        of_channel_(r.form.filters),
+        swapped_(is_column(r.form)),
+        blocks_(fft_blocks_for(r).value()) {
     for (bool fits = false; !fits;) {
       back_.reset();
       there_.reset();
@@ -280,17 +288,19 @@ class fft final : public kernels {
         there_ = make(cufft_plan::kind::real_there);
         back_ = make(cufft_plan::kind::real_back);
       }
-      layout_ = fft_layout_for(
-          blocks_, wide, Complex,
-          std::max(there_->work_bytes(), back_ == nullptr ? 0 : back_->work_bytes()));
+      layout_ =
+          fft_layout_for(blocks_, wide, Complex,
+                         std::max(there_->work_bytes(), back_ == nullptr ? 0 : back_->work_bytes()),
+                         of_channel_ > 1);
       // What cuFFT wants to work in it says only now.
       fits = layout_.bytes + device_alignment <= r.how.max_workspace || blocks_.at_once == 1;
       if (!fits) blocks_.at_once = (blocks_.at_once + 1) / 2;
     }
-    const fft_tables<T> tables = fft_tables_of<T>(r, blocks_);
-    filter_exponent_ = tables.filter_exponent;
-    filter_ = on_device(tables.bins);
-    taps_ = on_device(tables.taps);
+    filters_.reserve(static_cast<std::size_t>(channels_ * of_channel_));
+    if (!r.form.has_channels()) add(r);
+    const detail::normal_form one = detail::single_form(r.form);
+    for (const detail::filter_taps& filter : r.filter.singles) add({one, filter, r.how, r.device});
+    for (const one_filter& f : filters_) filter_exponent_ = std::max(filter_exponent_, f.exponent);
     load(fft_look_kernel<T, Complex>);
     load(fft_load_kernel<T, Complex>);
     load(fft_multiply_kernel<T>);
@@ -303,11 +313,15 @@ class fft final : public kernels {
     };
     return "blocks of " + by(blocks_.samples.rows, blocks_.samples.cols) + " samples for " +
            by(blocks_.rows, blocks_.cols) + " outputs, " + std::to_string(blocks_.at_once) +
-           " at once, error at most " + detail::short_text(blocks_.error);
+           " at once, error at most " + detail::short_text(blocks_.error) +
+           (filters_.size() == 1 ? ""
+                                 : ", bins of each channel for " + std::to_string(of_channel_) +
+                                       (of_channel_ == 1 ? " filter" : " filters"));
   }
   [[nodiscard]] bool exact_on_integers() const noexcept override { return false; }
   [[nodiscard]] std::size_t workspace_bytes() const noexcept override { return layout_.bytes; }
   [[nodiscard]] extent block() const noexcept override {
+    if (filters_.size() > 1) return {1, 1};  // staged data with channels goes by whole planes
     if (swapped_) return {blocks_.cols, blocks_.rows};
     return {blocks_.rows, blocks_.cols};
   }
@@ -338,18 +352,20 @@ class fft final : public kernels {
     w.parts = static_cast<int>(fft_parts(points));
     w.samples = reinterpret_cast<T*>(memory);
     w.spectra = reinterpret_cast<complex_number<T>*>(memory + layout_.bins_at);
+    w.products = reinterpret_cast<complex_number<T>*>(memory + layout_.products_at);
+    w.results = Complex ? reinterpret_cast<const T*>(w.products) : w.samples;
     w.in_parts = reinterpret_cast<found<T>*>(memory + layout_.found_at);
-    w.filter = static_cast<const complex_number<T>*>(filter_.data());
-    w.taps = static_cast<const std::uint8_t*>(taps_.data());
     for_each_grid(from_blocks, static_cast<int>(blocks_.rows), static_cast<int>(blocks_.cols),
                   [&](const image_params& part, const tile_grid& grid) {
-                    static_cast<image_params&>(w) = part;
-                    for (std::int64_t first = 0; first < grid.total; first += blocks_.at_once) {
-                      w.first_block = static_cast<std::uint32_t>(first);
-                      w.blocks = static_cast<std::uint32_t>(
-                          std::min<std::int64_t>(blocks_.at_once, grid.total - first));
-                      convolve(w, grid, memory + layout_.work_at, on);
-                    }
+                    for (std::int64_t channel = 0; channel < channels_; ++channel)
+                      for (std::int64_t first = 0; first < grid.total; first += blocks_.at_once) {
+                        static_cast<image_params&>(w) = part;
+                        w.in = channel_of(part.in, channel);
+                        w.first_block = static_cast<std::uint32_t>(first);
+                        w.blocks = static_cast<std::uint32_t>(
+                            std::min<std::int64_t>(blocks_.at_once, grid.total - first));
+                        convolve(w, grid, channel * of_channel_, memory + layout_.work_at, on);
+                      }
                   });
   }
 
@@ -357,16 +373,37 @@ class fft final : public kernels {
   static constexpr bool wide = std::is_same_v<T, double>;
   static constexpr std::size_t shared = block_threads / warp * sizeof(found<T>);
 
+  struct one_filter {
+    int exponent;
+    device_memory bins;
+    device_memory taps;
+  };
+  void add(const detail::request& one) {
+    const fft_tables<T> tables = fft_tables_of<T>(one, blocks_);
+    filters_.push_back({tables.filter_exponent, on_device(tables.bins), on_device(tables.taps)});
+  }
+
+  /// Samples go to bins once for all filters of their channel.
   /// Blocks that are behind those that are worked on go through cuFFT as they lie there, and nobody looks at them.
-  void convolve(const fft_params<T>& w, const tile_grid& grid, void* work, cudaStream_t on) const {
+  void convolve(fft_params<T> w, const tile_grid& grid, std::int64_t first_filter, void* work,
+                cudaStream_t on) const {
     const std::int64_t items = std::int64_t{w.blocks} * w.parts;
     cuda::launch(fft_look_kernel<T, Complex>, items, shared, on, w, grid);
     cuda::launch(fft_load_kernel<T, Complex>, items, shared, on, w, grid);
     transform(*there_, w.samples, w.spectra, false, work, on);
-    cuda::launch(fft_multiply_kernel<T>,
-                 (std::int64_t{w.blocks} * w.bins + block_threads - 1) / block_threads, 0, on, w);
-    transform(back_ == nullptr ? *there_ : *back_, w.spectra, w.samples, true, work, on);
-    cuda::launch(fft_store_kernel<T, Complex>, items, shared, on, w, grid);
+    const device_array out = w.out;
+    for (std::int64_t f = first_filter; f < first_filter + of_channel_; ++f) {
+      const one_filter& filter = filters_[static_cast<std::size_t>(f)];
+      w.out = channel_of(out, f);
+      w.filter = static_cast<const complex_number<T>*>(filter.bins.data());
+      w.taps = static_cast<const std::uint8_t*>(filter.taps.data());
+      w.of_filter = std::scalbn(T{1}, filter.exponent - filter_exponent_);
+      cuda::launch(fft_multiply_kernel<T>,
+                   (std::int64_t{w.blocks} * w.bins + block_threads - 1) / block_threads, 0, on, w);
+      transform(back_ == nullptr ? *there_ : *back_, w.products, const_cast<T*>(w.results), true,
+                work, on);
+      cuda::launch(fft_store_kernel<T, Complex>, items, shared, on, w, grid);
+    }
   }
   /// A plan of cuFFT's has one stream and one work area at a time. They are read when its launches are queued, so that
   /// runs on several streams have to take turns for just that long.
@@ -376,12 +413,13 @@ class fft final : public kernels {
     plan.run(in, out, back, work, on);
   }
 
+  std::int64_t channels_;
+  std::int64_t of_channel_;  // filters
   bool swapped_;
   fft_blocks blocks_;
   fft_layout layout_;
-  int filter_exponent_ = 0;
-  device_memory filter_;
-  device_memory taps_;
+  std::vector<one_filter> filters_;
+  int filter_exponent_ = std::numeric_limits<int>::min();
   mutable std::mutex mutex_;
   std::unique_ptr<cufft_plan> there_;
   std::unique_ptr<cufft_plan> back_;  // of real samples
@@ -397,6 +435,7 @@ std::unique_ptr<const kernels> make_float(const detail::request& r) {
 }  // namespace
 
 std::unique_ptr<const kernels> fft_kernels(const detail::request& r) {
+  if (r.form.has_channels() && !fft_shares_bins(r)) return singles_kernels(r, fft_kernels);
   return detail::sums_in_f64(r.form.types) ? make_float<double>(r) : make_float<float>(r);
 }
 

@@ -19,13 +19,18 @@ struct fft_blocks {
   std::int64_t count = 1;
   std::int64_t at_once = 1;  ///< in one call of cuFFT
   double bytes = 0;          ///< to and from device memory, of all
+  double shared_bytes = 0;   ///< of these for whatever number of filters
   double error = 0;          ///< at most, as a fraction of ‖h‖₁·max|x|
 
   [[nodiscard]] std::int64_t points() const noexcept { return samples.count(); }
 };
 
-/// The cheapest size of blocks whose error is allowed; none where no size will do.
+/// The cheapest size of blocks whose error is allowed; none where no size will do. With filters that see one channel
+/// each, blocks of one channel that will do for all of them.
 [[nodiscard]] std::optional<fft_blocks> fft_blocks_for(const detail::request& r);
+
+/// Whether filters that see one channel each can have its bins in common.
+[[nodiscard]] bool fft_shares_bins(const detail::request& r);
 
 /// Bins of a block: of real samples the half that tells all.
 [[nodiscard]] inline std::int64_t bins_of(extent samples, bool complex) {
@@ -34,13 +39,15 @@ struct fft_blocks {
 
 /// Where things lie in a workspace for so many blocks, and what cuFFT works in.
 struct fft_layout {
-  std::size_t bins_at = 0;   // samples are first; of complex ones these are the bins as well
+  std::size_t bins_at = 0;  // samples are first; of complex ones these are the bins as well
+  std::size_t products_at =
+      0;  // of bins with those of a filter, in the place of these where there is one filter
   std::size_t found_at = 0;  // what lies in each part of a block
   std::size_t work_at = 0;
   std::size_t bytes = 0;
 };
 [[nodiscard]] fft_layout fft_layout_for(const fft_blocks& b, bool wide, bool complex,
-                                        std::size_t work_bytes);
+                                        std::size_t work_bytes, bool of_several);
 
 /// Samples of a block that the threads of one look at: as many as make 256 parts, or less.
 [[nodiscard]] inline std::int64_t fft_part(std::int64_t samples) {

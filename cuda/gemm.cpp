@@ -94,6 +94,12 @@ gemm_tiles gemm_tiles_for(const detail::request& r) {
   return t;
 }
 
+bool gemm_is_pointwise(const detail::request& r) {
+  for (const detail::axis* a : {&r.form.row, &r.form.col})
+    if (a->taps != 1 || a->stride != 1 || a->start != 0 || a->out != a->in) return false;
+  return r.form.types.in == gemm_type(r) && gemm_tiles_for(r).depth == r.form.channels;
+}
+
 std::string refuse_gemm(const detail::request& r) {
   const detail::normal_form& form = r.form;
   if (is_integer(form.types.in))

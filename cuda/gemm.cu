@@ -195,7 +195,10 @@ class gemm final : public kernels {
           return std::find(all.begin(), all.end(), Tap{}) != all.end();
         },
         r.filter.values);
-    taps_ = on_device(gemm_taps<Number>(r.filter, taps, tiles_.depth));
+    const std::vector<Number> all = gemm_taps<Number>(r.filter, taps, tiles_.depth);
+    taps_ = on_device(all);
+    pointwise_ = gemm_is_pointwise(r);
+    if (pointwise_) turned_taps_ = on_device(turned(all));
     load(gemm_patch_kernel<Number, Sum>);
     load(gemm_store_kernel<Number, Sum>);
   }
@@ -203,37 +206,175 @@ class gemm final : public kernels {
   [[nodiscard]] std::string parameters() const override {
     return "patches of " + std::to_string(tiles_.depth) + " numbers, " +
            std::to_string(tiles_.pitch) + " at once" +
-           (form_.groups == 1 ? "" : ", of " + std::to_string(tiles_.groups) + " groups");
+           (form_.groups == 1 ? "" : ", of " + std::to_string(tiles_.groups) + " groups") +
+           (pointwise_ ? "; none where data lie as matrices" : "");
   }
   [[nodiscard]] bool exact_on_integers() const noexcept override { return true; }
   [[nodiscard]] std::size_t workspace_bytes() const noexcept override { return tiles_.bytes; }
 
   void launch(const image_params& all, void* workspace, cudaStream_t on) const override {
+    if (pointwise_ && (multiply_planes(all, static_cast<std::byte*>(workspace), on) ||
+                       multiply_places(all, static_cast<std::byte*>(workspace), on)))
+      return;
     const std::int64_t rows = all.rows.last - all.rows.first;
     const std::int64_t cols = all.cols.last - all.cols.first;
     const std::int64_t total = all.planes * rows * cols;
     for (std::int64_t group = 0; total > 0 && group < form_.groups; group += tiles_.groups)
       for (std::int64_t first = 0; first < total; first += tiles_.pitch) {
-        const gemm_params p{all,
-                            as_divisor(std::min(tiles_.pitch, total - first)),
-                            as_divisor(cols),
-                            as_divisor(rows),
-                            as_divisor(form_.channels),
-                            as_divisor(form_.filters),
-                            0,
-                            static_cast<std::uint32_t>(first / cols % rows),
-                            static_cast<std::uint32_t>(first % cols),
-                            first / cols / rows,
-                            group * form_.channels,
-                            group * form_.filters,
-                            tiles_.pitch,
-                            tiles_.depth};
-        make_tile(p, std::min(tiles_.groups, form_.groups - group),
-                  static_cast<std::byte*>(workspace), on);
+        const std::int64_t plane = first / cols / rows;
+        make_tile(tile_params(all, std::min(tiles_.pitch, total - first), group, plane,
+                              first - plane * rows * cols),
+                  std::min(tiles_.groups, form_.groups - group), static_cast<std::byte*>(workspace),
+                  on);
       }
   }
 
  private:
+  /// Pitches and sizes that cuBLAS takes.
+  static constexpr std::int64_t most_ = 2147483647;
+
+  /// Each group's taps channel by channel, those of all filters beside each other.
+  [[nodiscard]] std::vector<Number> turned(const std::vector<Number>& taps) const {
+    std::vector<Number> to(taps.size());
+    const auto channels = static_cast<std::size_t>(form_.channels);
+    const auto filters = static_cast<std::size_t>(form_.filters);
+    for (std::size_t t = 0; t < taps.size(); ++t) {
+      const std::size_t filter = t / channels;
+      to[filter / filters * filters * channels + t % channels * filters + filter % filters] =
+          taps[t];
+    }
+    return to;
+  }
+
+  /// How far apart neighbouring places of an image lie, if all are as far apart; else 0.
+  [[nodiscard]] std::int64_t step_of_places(const device_array& a) const {
+    const std::int64_t rows = form_.row.out;
+    const std::int64_t cols = form_.col.out;
+    if (rows > 1 && cols > 1 && a.step.row != detail::saturated_product(cols, a.step.col)) return 0;
+    return cols > 1 ? a.step.col : rows > 1 ? a.step.row : 1;
+  }
+  [[nodiscard]] std::int64_t places() const {
+    return detail::saturated_product(form_.row.out, form_.col.out);
+  }
+  [[nodiscard]] bool is_whole(const image_params& p) const {
+    return p.rows == detail::range{0, form_.row.out} && p.cols == detail::range{0, form_.col.out} &&
+           places() <= most_ && p.planes <= most_;
+  }
+  /// Whether sums can be made where the output is.
+  [[nodiscard]] bool takes_sums(const device_array& out) const {
+    return out.type == dtype_of<Sum> && !zero_taps_;
+  }
+  /// Whether images of a plane are columns of a matrix, `channels` of them.
+  [[nodiscard]] bool has_columns(const device_array& a, std::int64_t channels,
+                                 std::int64_t planes) const {
+    return step_of_places(a) == 1 && (planes == 1 || a.step.plane >= 0) &&
+           (channels == 1 || (a.step.channel >= places() && a.step.channel <= most_));
+  }
+
+  /// For channels that lie one after the other. Says whether it could.
+  bool multiply_planes(const image_params& all, std::byte* workspace, cudaStream_t on) const {
+    if (!is_whole(all) || !has_columns(all.in, form_.channels, all.planes)) return false;
+    const bool to_output = takes_sums(all.out) && has_columns(all.out, form_.filters, all.planes);
+    const std::int64_t at_once = to_output ? places() : std::min(places(), tiles_.pitch);
+    const std::int64_t planes =
+        to_output ? all.planes : std::max<std::int64_t>(tiles_.pitch / places(), 1);
+    for (std::int64_t group = 0; group < form_.groups; ++group)
+      for (std::int64_t plane = 0; plane < all.planes; plane += planes)
+        for (std::int64_t first = 0; first < places(); first += at_once) {
+          matrix_product product{
+              .type = type_,
+              .m = std::min(at_once, places() - first),
+              .n = form_.filters,
+              .k = form_.channels,
+              .batch = std::min(planes, all.planes - plane),
+              .a = static_cast<const Number*>(all.in.data) + plane * all.in.step.plane +
+                   group * form_.channels * all.in.step.channel + first,
+              .a_pitch = form_.channels == 1 ? places() : all.in.step.channel,
+              .a_step = all.in.step.plane,
+              .b =
+                  static_cast<const Number*>(taps_.data()) + group * form_.filters * form_.channels,
+              .b_pitch = form_.channels,
+              .b_step = 0,
+              .sums = workspace + tiles_.sums_at,
+              .sums_pitch = tiles_.pitch,
+              .sums_step = places()};
+          if (to_output) {
+            product.sums = static_cast<Sum*>(all.out.data) + plane * all.out.step.plane +
+                           group * form_.filters * all.out.step.channel;
+            product.sums_pitch = form_.filters == 1 ? places() : all.out.step.channel;
+            product.sums_step = all.out.step.plane;
+          }
+          multiply(product, workspace + tiles_.work_at, on);
+          if (to_output) continue;
+          gemm_params p = tile_params(all, product.batch * product.m, group, plane, first);
+          p.images = static_cast<std::uint32_t>(form_.filters);
+          const std::int64_t sums = form_.filters * product.batch * product.m;
+          cuda::launch(gemm_store_kernel<Number, Sum>, (sums + block_threads - 1) / block_threads,
+                       0, on, p, static_cast<const Sum*>(product.sums),
+                       static_cast<const Number*>(taps_.data()), zero_taps_);
+        }
+    return true;
+  }
+
+  /// For channels that lie beside each other, in the input and in the output: filters times places.
+  bool multiply_places(const image_params& all, std::byte* workspace, cudaStream_t on) const {
+    const auto pitch_of = [&](const device_array& a, std::int64_t channels,
+                              std::int64_t all_channels) {
+      const std::int64_t step = step_of_places(a);
+      return (channels == 1 || a.step.channel == 1) && step >= all_channels && step <= most_ ? step
+                                                                                             : 0;
+    };
+    const std::int64_t from = pitch_of(all.in, form_.channels, form_.in_channels());
+    const std::int64_t to = pitch_of(all.out, form_.filters, form_.out_channels());
+    if (!is_whole(all) || !takes_sums(all.out) || from == 0 || to == 0) return false;
+    // Planes that follow each other as their places do are one.
+    const bool one = all.planes == 1 ||
+                     (detail::saturated_product(all.planes, places()) <= most_ &&
+                      all.in.step.plane == places() * from && all.out.step.plane == places() * to);
+    if (!one && (all.in.step.plane < 0 || all.out.step.plane < 0)) return false;
+    for (std::int64_t group = 0; group < form_.groups; ++group)
+      multiply(
+          {.type = type_,
+           .m = form_.filters,
+           .n = one ? all.planes * places() : places(),
+           .k = form_.channels,
+           .batch = one ? 1 : all.planes,
+           .a = static_cast<const Number*>(turned_taps_.data()) +
+                group * form_.filters * form_.channels,
+           .a_pitch = form_.filters,
+           .a_step = 0,
+           .b = static_cast<const Number*>(all.in.data) +
+                group * form_.channels * all.in.step.channel,
+           .b_pitch = from,
+           .b_step = all.in.step.plane,
+           .sums = static_cast<Sum*>(all.out.data) + group * form_.filters * all.out.step.channel,
+           .sums_pitch = to,
+           .sums_step = all.out.step.plane},
+          workspace + tiles_.work_at, on);
+    return true;
+  }
+
+  /// For so many outputs of some groups from place `first` of a plane on.
+  [[nodiscard]] gemm_params tile_params(const image_params& all, std::int64_t outputs,
+                                        std::int64_t group, std::int64_t plane,
+                                        std::int64_t first) const {
+    const std::int64_t cols = all.cols.last - all.cols.first;
+    return {all,
+            as_divisor(outputs),
+            as_divisor(cols),
+            as_divisor(all.rows.last - all.rows.first),
+            as_divisor(form_.channels),
+            as_divisor(form_.filters),
+            0,
+            static_cast<std::uint32_t>(first / cols),
+            static_cast<std::uint32_t>(first % cols),
+            plane,
+            group * form_.channels,
+            group * form_.filters,
+            tiles_.pitch,
+            tiles_.depth};
+  }
+
   static divisor as_divisor(std::int64_t n) { return divisor(static_cast<std::uint32_t>(n)); }
 
   void make_tile(gemm_params p, std::int64_t groups, std::byte* workspace, cudaStream_t on) const {
@@ -278,6 +419,8 @@ class gemm final : public kernels {
   detail::normal_form form_;
   bool zero_taps_ = false;
   device_memory taps_;
+  bool pointwise_ = false;
+  device_memory turned_taps_;
   mutable std::mutex mutex_;
   mutable cublas_handle cublas_;
 };

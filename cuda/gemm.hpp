@@ -36,6 +36,10 @@ struct gemm_tiles {
 /// As large as the workspace may be, and no larger than the output asks for.
 [[nodiscard]] gemm_tiles gemm_tiles_for(const detail::request& r);
 
+/// Whether an output sees one sample of each channel, the one where it is itself: input that lies as a matrix is one then,
+/// and no patches are needed.
+[[nodiscard]] bool gemm_is_pointwise(const detail::request& r);
+
 /// A tap in the type of patches, which holds it. Those of integers meet none.
 template <class Number, class Tap>
 [[nodiscard]] Number gemm_tap(const Tap& tap) {

@@ -106,7 +106,8 @@ __device__ __forceinline__ void with_stored_type(dtype type, F&& f) {
 template <int Wide, int Deep, int Group = 0, class Sample>
 __device__ __forceinline__ void load_tile(Sample* tile, int pitch, int rows, int cols,
                                           std::int64_t row, std::int64_t col, std::int64_t plane,
-                                          const image_params& p, int across = warp) {
+                                          const image_params& p, int across = warp,
+                                          std::int64_t channel = 0) {
   const bool inside = row >= 0 && col >= 0 && row + rows <= p.row.in && col + cols <= p.col.in;
   const int left = thread_of_block() % across;
   const int first = thread_of_block() / across;
@@ -115,7 +116,8 @@ __device__ __forceinline__ void load_tile(Sample* tile, int pitch, int rows, int
     constexpr bool plenty = std::is_same_v<In, Sample> && !std::is_integral_v<In>;
     constexpr int deep = plenty ? Deep : 1;
     constexpr int wide = plenty ? Wide : (Wide + 1) / 2;
-    const In* const from = static_cast<const In*>(p.in.data) + plane * p.in.step.plane;
+    const In* const from =
+        static_cast<const In*>(p.in.data) + plane * p.in.step.plane + channel * p.in.step.channel;
     if (inside) {
       const std::int64_t down = step * p.in.step.row;
       const std::int64_t right = across * p.in.step.col;

@@ -132,6 +132,14 @@ class pinned_memory {
   return std::min(shared_at_most, static_cast<std::size_t>(most));
 }
 
+/// Blocks that keep a device busy.
+[[nodiscard]] inline std::int64_t blocks_worth_launching(int device) {
+  int multiprocessors = 0;
+  check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
+        "cudaDeviceGetAttribute");
+  return blocks_worth_a_launch * multiprocessors;
+}
+
 /// Where memory given to kernels begins, whatever the caller's workspace is aligned to; what cudaMalloc
 /// keeps to as well.
 constexpr std::size_t device_alignment = 256;

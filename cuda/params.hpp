@@ -87,6 +87,8 @@ struct tile_place {
     plane = grid.rows.quotient(line);
     row = line - static_cast<std::uint32_t>(plane) * grid.rows.value;
   }
+  /// Where planes have several images each.
+  [[nodiscard]] constexpr std::uint32_t image() const { return static_cast<std::uint32_t>(plane); }
 };
 
 /// Tiles in a grid at most.
@@ -102,14 +104,17 @@ struct tile_counts {
   return {.rows = (rows + tile_rows - 1) / tile_rows, .cols = (cols + tile_cols - 1) / tile_cols};
 }
 
-/// Calls f(part of p, its grid) for as many planes at once as make one grid; those of a plane must do.
+/// Calls f(part of p, its grid) for as many planes at once as make one grid; those of a plane, of so many images each,
+/// must do.
 template <class F>
-void for_each_grid(const image_params& p, int tile_rows, int tile_cols, F&& f) {
+void for_each_grid(const image_params& p, int tile_rows, int tile_cols, F&& f,
+                   std::int64_t images = 1) {
   const tile_counts tiles =
       count_tiles(p.rows.last - p.rows.first, p.cols.last - p.cols.first, tile_rows, tile_cols);
   if (tiles.rows == 0 || tiles.cols == 0) return;
-  if (tiles.cols > most_tiles / tiles.rows) throw unsupported("more than 2^31 tiles in a plane");
-  const std::int64_t at_once = most_tiles / (tiles.rows * tiles.cols);
+  if (tiles.cols > most_tiles / tiles.rows || images > most_tiles / (tiles.rows * tiles.cols))
+    throw unsupported("more than 2^31 tiles in a plane");
+  const std::int64_t at_once = most_tiles / (tiles.rows * tiles.cols * images);
   for (std::int64_t plane = 0; plane < p.planes; plane += at_once) {
     image_params part = p;
     part.planes = p.planes - plane < at_once ? p.planes - plane : at_once;
@@ -118,7 +123,8 @@ void for_each_grid(const image_params& p, int tile_rows, int tile_cols, F&& f) {
                 plane * a->step.plane * static_cast<std::int64_t>(size_of(a->type));
     f(part, tile_grid{.rows = divisor(static_cast<std::uint32_t>(tiles.rows)),
                       .cols = divisor(static_cast<std::uint32_t>(tiles.cols)),
-                      .total = static_cast<std::uint32_t>(tiles.rows * tiles.cols * part.planes)});
+                      .total = static_cast<std::uint32_t>(tiles.rows * tiles.cols * part.planes) *
+                               static_cast<std::uint32_t>(images)});
   }
 }
 

@@ -71,24 +71,45 @@ struct direct_tile {
 ///
 /// Nine samples of 4 bytes for each thread of 32 warps are 36 KiB on their way to a multiprocessor, where the
 /// bandwidth of an H200 times its latency wants about 20; fewer of the wider ones are as many bytes.
-constexpr direct_tile direct_tile_for(std::size_t sum_bytes) {
-  if (sum_bytes <= 4) return {.rows = 8, .cols = 2, .chunk = 32, .deep = 3};
-  if (sum_bytes <= 8) return {.rows = 4, .cols = 2, .chunk = 16, .deep = 2};
-  return {.rows = 4, .cols = 1, .chunk = 16, .deep = 1};
+///
+/// The narrow one is for images of which the other one would be mostly empty: 16 × 32 outputs.
+constexpr direct_tile direct_tile_for(std::size_t sum_bytes, bool narrow = false) {
+  direct_tile t{.rows = 4, .cols = 1, .chunk = 16, .deep = 1};
+  if (sum_bytes <= 8) t = {.rows = 4, .cols = 2, .chunk = 16, .deep = 2};
+  if (sum_bytes <= 4) t = {.rows = 8, .cols = 2, .chunk = 32, .deep = 3};
+  if (narrow) t.rows = 2, t.cols = 1, t.deep = 1;
+  return t;
+}
+/// Where it computes less than half of what the other one does: its products are from half as many reads.
+constexpr bool is_narrow(std::int64_t rows, std::int64_t cols, std::size_t sum_bytes) {
+  const auto area = [&](direct_tile t) {
+    return static_cast<double>((rows - 1) / t.out_rows() + 1) * t.out_rows() *
+           static_cast<double>((cols - 1) / t.out_cols() + 1) * t.out_cols();
+  };
+  return 2 * area(direct_tile_for(sum_bytes, true)) < area(direct_tile_for(sum_bytes));
+}
+static_assert(!is_narrow(1, 1, 16) && is_narrow(14, 14, 4) && is_narrow(28, 28, 4) &&
+              !is_narrow(56, 56, 4));
+
+/// Filters whose taps are loaded at once, to be worked off from one tile: as many as one chunk has room for.
+constexpr int direct_together(direct_tile t, std::int64_t row_taps, std::int64_t col_taps) {
+  if (row_taps > t.chunk || col_taps > t.chunk) return 1;
+  return static_cast<int>(t.chunk * t.chunk / (row_taps * col_taps));
 }
 
-/// Shared memory of cuda/direct: the tile and the taps it is worked off with, or, after them, the sums.
+/// Shared memory of cuda/direct: the tile, and the taps of so many filters that it is worked off with.
 constexpr std::size_t direct_shared_bytes(direct_tile t, std::size_t sample, std::size_t tap,
-                                          std::size_t sum, std::int64_t row_taps,
+                                          int filters, std::int64_t row_taps,
                                           std::int64_t col_taps) {
   const auto some = [&](std::int64_t taps) {
     return static_cast<std::size_t>(taps < t.chunk ? taps : t.chunk);
   };
   const std::size_t tile = (t.samples(row_taps, col_taps) * sample + 15) / 16 * 16;
-  const std::size_t loaded = tile + some(row_taps) * some(col_taps) * tap;
-  const std::size_t results = static_cast<std::size_t>(t.out_rows() * t.out_cols()) * sum;
-  return loaded > results ? loaded : results;
+  return tile + static_cast<std::size_t>(filters) * some(row_taps) * some(col_taps) * tap;
 }
+
+/// Blocks that there should be where filters can be shared out among them: four on each multiprocessor, twice.
+constexpr std::int64_t blocks_worth_a_launch = 8;
 
 /// cuda/direct, filters of one row. Each thread makes a run of outputs: a sample that enters its window serves
 /// all of them. Eight sums and a window of eight keep a thread at about 40 registers; wider ones take fewer.
@@ -131,6 +152,66 @@ constexpr std::size_t row_shared_bytes(row_tile t, int lines, std::size_t sample
   const std::size_t loaded = lines_of(some, sample) + static_cast<std::size_t>(some) * tap;
   const std::size_t results = lines_of(1, sum);
   return loaded > results ? loaded : results;
+}
+
+/// cuda/direct, filters of one row for lines of which each may have its own: signals, or rows of images, in channels.
+/// A line is `lanes` threads of one warp: as few of 8, 16 and 32 as do it, so that short lines leave none idle.
+/// Warps wait for nobody but themselves.
+struct line_tile {
+  int outputs;  // of a thread, next to one another
+  int whole;    // taps that are worked off with one load, by 32 threads
+
+  static constexpr int fewest_lanes = 8;
+  [[nodiscard]] constexpr int cols(int lanes) const { return lanes * outputs; }
+  [[nodiscard]] constexpr int chunk(int lanes) const { return whole * lanes / warp; }
+  /// Of lines of samples or sums: those that a warp has go on in the banks where the one before ends.
+  [[nodiscard]] constexpr int pitch(int lanes, int taps, std::size_t bytes) const {
+    const int samples = cols(lanes) + taps - 1;
+    const int places = samples + samples / outputs;
+    const int round = 128 / static_cast<int>(bytes);
+    const int off = (lanes * (outputs + 1) - places) % round;
+    return places + (off < 0 ? off + round : off);
+  }
+  /// Of taps: odd, so that lines of a warp read theirs from banks of their own.
+  [[nodiscard]] static constexpr int tap_pitch(int taps) { return taps | 1; }
+  [[nodiscard]] constexpr int run(int thread, int lanes, int pitch) const {
+    return thread / lanes * pitch + thread % lanes * (outputs + 1);
+  }
+  [[nodiscard]] constexpr int lanes_for(std::int64_t columns) const {
+    int lanes = fewest_lanes;
+    while (lanes < warp && cols(lanes) < columns) lanes *= 2;
+    return lanes;
+  }
+};
+constexpr line_tile line_tile_for(std::size_t sum_bytes) {
+  if (sum_bytes <= 4) return {.outputs = 8, .whole = 256};
+  if (sum_bytes <= 8) return {.outputs = 4, .whole = 128};
+  return {.outputs = 2, .whole = 64};
+}
+/// Signals that share one filter are lines of this kind up to so many columns; longer ones fill a block.
+constexpr std::int64_t line_tile_to = 1024;
+
+/// Samples, taps and sums of all lines of a block, each after the other.
+struct line_layout {
+  int pitch;  // of samples
+  int results_pitch;
+  std::size_t taps_at;
+  std::size_t results_at;
+  std::size_t bytes;
+};
+constexpr line_layout line_layout_for(line_tile t, int lanes, std::size_t sample, std::size_t tap,
+                                      std::size_t sum, std::int64_t taps) {
+  const int some = static_cast<int>(taps < t.chunk(lanes) ? taps : t.chunk(lanes));
+  const auto all = [&](int pitch, std::size_t bytes) {
+    return (static_cast<std::size_t>(block_threads / lanes * pitch) * bytes + 15) / 16 * 16;
+  };
+  line_layout l{};
+  l.pitch = t.pitch(lanes, some, sample);
+  l.results_pitch = t.pitch(lanes, 1, sum);
+  l.taps_at = all(l.pitch, sample);
+  l.results_at = l.taps_at + all(t.tap_pitch(some), tap);
+  l.bytes = l.results_at + all(l.results_pitch, sum);
+  return l;
 }
 
 /// Taps up to this number travel in the parameters of a launch: multiplications take them from there as they
@@ -303,6 +384,8 @@ constexpr std::int64_t fft_most_samples = std::int64_t{1} << 22;
 /// Samples in one call of cuFFT: 16 MiB of f32 and their bins stay in the caches of large devices, and launches cost
 /// little beside them.
 constexpr std::int64_t fft_at_once = std::int64_t{1} << 22;
+/// Powers of two by which the norms of filters may differ that share a channel's bins: far from what f32 has not.
+constexpr int fft_most_apart = 16;
 /// What cuFFT is expected to do in one pass over memory.
 constexpr std::int64_t fft_in_a_pass = 8192;
 /// Kernels that move samples of any type across any border: 80 registers of f32, 128 of f64.
@@ -344,11 +427,19 @@ constexpr std::size_t shared_everywhere = 48 * 1024;
 constexpr std::size_t shared_at_most = 80 * 1024;
 
 static_assert(direct_tile_for(4).products_per_read() >= 4);
-static_assert(direct_shared_bytes(direct_tile_for(4), 4, 4, 4, 1 << 20, 1 << 20) <=
+static_assert(direct_shared_bytes(direct_tile_for(4), 4, 4, 1, 1 << 20, 1 << 20) <=
               shared_everywhere);
-static_assert(direct_shared_bytes(direct_tile_for(8), 8, 8, 8, 1 << 20, 1 << 20) <=
+static_assert(direct_shared_bytes(direct_tile_for(8), 8, 8, 1, 1 << 20, 1 << 20) <=
               shared_everywhere);
-static_assert(direct_shared_bytes(direct_tile_for(16), 16, 16, 16, 1 << 20, 1 << 20) <=
+static_assert(direct_shared_bytes(direct_tile_for(16), 16, 16, 1, 1 << 20, 1 << 20) <=
+              shared_everywhere);
+static_assert(line_layout_for(line_tile_for(4), 8, 4, 4, 4, 1 << 20).bytes <= shared_everywhere);
+static_assert(line_layout_for(line_tile_for(4), 32, 4, 4, 4, 1 << 20).bytes <= shared_everywhere);
+static_assert(line_layout_for(line_tile_for(8), 8, 8, 8, 8, 1 << 20).bytes <= shared_everywhere);
+static_assert(line_layout_for(line_tile_for(8), 32, 8, 8, 8, 1 << 20).bytes <= shared_everywhere);
+static_assert(line_layout_for(line_tile_for(16), 8, 16, 16, 16, 1 << 20).bytes <=
+              shared_everywhere);
+static_assert(line_layout_for(line_tile_for(16), 32, 16, 16, 16, 1 << 20).bytes <=
               shared_everywhere);
 static_assert(row_shared_bytes(row_tile_for(4), row_lines, 4, 4, 4, 1 << 20) <= shared_everywhere);
 static_assert(row_shared_bytes(row_tile_for(4), 1, 4, 4, 4, 1 << 20) <= shared_everywhere);

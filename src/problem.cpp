@@ -292,7 +292,9 @@ normal_form normalise(const problem& p) {
           .filters = p.filters / p.groups,
           .types = p.types,
           .border = checked_border(p.border, p.types.in),
-          .overflow = p.overflow};
+          .overflow = p.overflow,
+          .in_apart = p.layout == layout::channels_last && p.channels > 1,
+          .out_apart = p.layout == layout::channels_last && p.filters > 1};
 }
 
 }  // namespace detail

@@ -84,18 +84,36 @@ void add_neighbours(accesses& to, const std::string& what, int element_bytes) {
 
 template <class Sample, class Sum>
 accesses of_direct() {
-  constexpr cuda::direct_tile t = cuda::direct_tile_for(sizeof(Sum));
   accesses all;
-  add_neighbours<0>(all, "loads, stores", sizeof(Sample));
-  for (const int more : {0, 1, 6, t.chunk - 1})
-    for (int r = 0; r < t.rows; ++r)
-      for (int c = 0; c < t.cols; ++c) {
-        const auto at = [=](int thread) {
-          return t.first(thread, t.out_cols() + more) + t.offset(r, c, t.out_cols() + more);
-        };
-        all.push_back({"reads samples", sizeof(Sample), at});
-        if (more == 0) all.push_back({"writes sums", sizeof(Sum), at});
+  add_neighbours<0>(all, "loads", sizeof(Sample));
+  for (const bool narrow : {false, true}) {
+    const cuda::direct_tile t = cuda::direct_tile_for(sizeof(Sum), narrow);
+    for (const int more : {0, 1, 6, t.chunk - 1})
+      for (int r = 0; r < t.rows; ++r)
+        for (int c = 0; c < t.cols; ++c)
+          all.push_back({"reads samples", sizeof(Sample), [=](int thread) {
+                           return t.first(thread, t.out_cols() + more) +
+                                  t.offset(r, c, t.out_cols() + more);
+                         }});
+  }
+  return all;
+}
+
+template <class Sample, class Sum>
+accesses of_direct_line() {
+  constexpr cuda::line_tile t = cuda::line_tile_for(sizeof(Sum));
+  accesses all;
+  for (const int lanes : {8, 16, 32})
+    for (const int taps : {1, 2, 3, 7, 63}) {
+      for (int q = 0; q < t.outputs; ++q) {
+        all.push_back({"reads samples", sizeof(Sample), [=](int thread) {
+                         return t.run(thread, lanes, t.pitch(lanes, taps, sizeof(Sample))) + q;
+                       }});
+        all.push_back({"writes sums", sizeof(Sum), [=](int thread) {
+                         return t.run(thread, lanes, t.pitch(lanes, 1, sizeof(Sum))) + q;
+                       }});
       }
+    }
   return all;
 }
 
@@ -225,6 +243,8 @@ void add_kernels(std::vector<kernel_accesses>& to, const std::string& name, F f)
 std::vector<kernel_accesses> all_kernels() {
   std::vector<kernel_accesses> all;
   add_kernels(all, "direct", []<class Sample, class Sum>() { return of_direct<Sample, Sum>(); });
+  add_kernels(all, "direct_line",
+              []<class Sample, class Sum>() { return of_direct_line<Sample, Sum>(); });
   add_kernels(all, "direct_row",
               []<class Sample, class Sum>() { return of_direct_row<Sample, Sum>(); });
   add_kernels(all, "separable",

@@ -6,6 +6,7 @@
 #include <convgpu/convgpu.hpp>
 
 #include <cuda_on_host.hpp>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -127,6 +128,64 @@ TEST_F(cuda_fft, makes_the_same_bits_from_chunks_of_any_size) {
           ASSERT_EQ(part[i], wanted ? expected[i] : -1.0F) << a.name << ", " << r << ", " << c;
         }
     }
+  }
+}
+
+// Samples go to bins once for all filters of a channel, unless these are of very different norms.
+TEST_F(cuda_fft, shares_bins_among_the_filters_of_a_channel) {
+  const auto run = [](float least, extent in, extent taps, std::int64_t filters, bool bad) {
+    const problem p{.in = in,
+                    .filter = taps,
+                    .planes = 2,
+                    .channels = 2,
+                    .filters = 2 * filters,
+                    .groups = 2,
+                    .mode = mode::same,
+                    .border = border::mirror()};
+    std::vector<float> h = random(p.filters * taps.count(), 1);
+    const auto first = static_cast<std::size_t>(taps.count());
+    for (std::size_t i = 0; i < first; ++i) h[i] *= least;
+    for (std::size_t i = first; i < h.size(); i += 3) h[i] = 0;
+    std::vector<float> x = random(p.planes * p.channels * in.count(), 2);
+    if (bad) x[x.size() / 3] = std::numeric_limits<float>::infinity();
+    const view<const float> of_all(h.data(), taps, p.filters, 1, dense(taps, 1));
+    std::vector<float> expected(static_cast<std::size_t>(p.planes * p.filters * in.count()));
+    plan(p, of_all, {.algorithm = "cpu/reference"}).run(x, expected);
+    const plan by(p, of_all, {.algorithm = "cuda/fft", .tolerance = 1e-4});
+    const device_array<float> from(x);
+    const device_array<float> to(std::vector<float>(expected.size()));
+    const std::size_t before = cuda_on_host::launches().size();
+    by.run(device_view<const float>(from.data(), in, 2, 2, dense(in, 2)),
+           device_view<float>(to.data(), in, 2, p.filters, dense(in, p.filters)));
+    works(cudaDeviceSynchronize());
+    const std::size_t launches = cuda_on_host::launches().size() - before;
+    std::vector<float> on_host(expected.size());
+    by.run(x, on_host);
+    const std::vector<float> y = to.values();
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const auto filter = static_cast<std::int64_t>(i) / in.count() % p.filters;
+      const float near = 1e-3F * (filter == 0 ? least : 1);
+      if (std::isfinite(expected[i])) {
+        EXPECT_NEAR(y[i], expected[i], near) << i;
+        EXPECT_NEAR(on_host[i], expected[i], near) << i;
+      } else {
+        EXPECT_FALSE(std::isfinite(y[i])) << i;
+        EXPECT_FALSE(std::isfinite(on_host[i])) << i;
+      }
+      if (testing::Test::HasFailure()) break;
+    }
+    return std::pair(launches, by.describe().parameters);
+  };
+  for (const auto& [in, taps] : {std::pair(extent(1, 3000), extent(1, 70)),
+                                 {extent(60, 50), extent(9, 12)},
+                                 {extent(300, 3), extent(50, 1)}}) {
+    const auto [together, words] = run(0.01F, in, taps, 3, true);
+    const auto [apart, other_words] = run(1e-9F, in, taps, 3, false);
+    EXPECT_NE(words.find("bins of each channel for 3 filters"), std::string::npos) << words;
+    EXPECT_NE(other_words.find("one after the other"), std::string::npos) << other_words;
+    EXPECT_LT(together, apart);
+    const std::string depthwise = run(1, in, taps, 1, true).second;
+    EXPECT_NE(depthwise.find("bins of each channel for 1 filter"), std::string::npos) << depthwise;
   }
 }
 

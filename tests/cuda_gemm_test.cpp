@@ -165,6 +165,86 @@ TEST_F(cuda_gemm, leaves_matrix_units_where_they_are_not_allowed) {
 #endif
 }
 
+// Of one sample a channel there are no patches where the input is a matrix as it lies, and no sums beside the output where
+// that is one of their type.
+TEST_F(cuda_gemm, takes_input_that_is_a_matrix_as_it_lies) {
+  enum class order { planes, places, apart };  // apart: with room between the rows
+  const auto run = [](std::int64_t groups, bool zero_taps, order from, order to) {
+    layer one(groups, zero_taps);
+    one.p.filter = {1, 1};
+    one.p.stride = {1, 1};
+    one.h.resize(static_cast<std::size_t>(12 * (8 / groups)));
+    one.x[100] = zero_taps ? std::numeric_limits<float>::infinity() : 1;
+    one.expected = one.made({.algorithm = "cpu/reference"});
+    const auto step_of = [&](order o, std::int64_t channels) {
+      if (o == order::planes) return dense(one.p.in, channels);
+      if (o == order::places) return channels_last(one.p.in, channels);
+      const std::int64_t row = one.p.in.cols + 3;
+      const std::int64_t image = row * one.p.in.rows;
+      return strides{.row = row, .col = 1, .plane = image * channels, .channel = image};
+    };
+    const auto elements = [&](std::int64_t channels) {
+      return static_cast<std::size_t>((one.p.in.cols + 3) * one.p.in.rows * channels * 4);
+    };
+    const auto place = [&](strides s, std::int64_t channels, std::size_t i) {
+      const auto n = static_cast<std::int64_t>(i);
+      const std::int64_t cols = one.p.in.cols;
+      const std::int64_t count = one.p.in.count();
+      return static_cast<std::size_t>(n % cols * s.col + n / cols % one.p.in.rows * s.row +
+                                      n / count % channels * s.channel +
+                                      n / count / channels * s.plane);
+    };
+    const strides in_step = step_of(from, 8);
+    const strides out_step = step_of(to, 12);
+    floats x(elements(8));
+    for (std::size_t i = 0; i < one.x.size(); ++i) x[place(in_step, 8, i)] = one.x[i];
+    const plan by(one.p, one.taps(), {.algorithm = "cuda/gemm"});
+    EXPECT_EQ(one.made({.algorithm = "cuda/gemm"}), one.expected);
+    const device_array<float> in(x);
+    const device_array<float> out(floats(elements(12), -99));
+    std::size_t launches = 0;
+#if defined(CUDA_ON_HOST)
+    launches = cuda_on_host::launches().size();
+#endif
+    by.run(device_view<const float>(in.data(), one.p.in, 4, 8, in_step),
+           device_view<float>(out.data(), one.p.in, 4, 12, out_step));
+    works(cudaDeviceSynchronize());
+#if defined(CUDA_ON_HOST)
+    launches = cuda_on_host::launches().size() - launches;
+#endif
+    const floats y = out.values();
+    std::size_t written = 0;
+    for (const float v : y) written += v != -99 ? 1 : 0;
+    EXPECT_EQ(written, one.expected.size());
+    for (std::size_t i = 0; i < one.expected.size(); ++i) {
+      const float found = y[place(out_step, 12, i)];
+      if (found != one.expected[i]) {
+        ADD_FAILURE() << i << ": " << found << ", not " << one.expected[i];
+        break;
+      }
+    }
+    return launches;
+  };
+  for (const std::size_t groups : {1, 2}) {
+    const auto launches = [&](bool zero_taps, order from, order to, std::size_t expected) {
+      const std::size_t found = run(static_cast<std::int64_t>(groups), zero_taps, from, to);
+#if defined(CUDA_ON_HOST)
+      EXPECT_EQ(found, expected);
+#else
+      (void)found, (void)expected;
+#endif
+    };
+    launches(false, order::planes, order::planes, groups);
+    launches(false, order::places, order::places, groups);
+    launches(false, order::planes, order::places, 2 * groups);
+    launches(false, order::places, order::planes, 3);
+    launches(false, order::apart, order::planes, 3);
+    launches(false, order::planes, order::apart, 2 * groups);
+    launches(true, order::planes, order::planes, 2 * groups);
+    launches(true, order::places, order::places, 3);
+  }
+}
+
 // A plan has one handle of cuBLAS's, which has one stream and one workspace at a time.
 TEST_F(cuda_gemm, runs_on_several_streams) {
   const layer one(2);

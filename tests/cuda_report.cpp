@@ -23,12 +23,14 @@ void print_row(const traffic_case& c) {
   const auto loaded = static_cast<double>(t.loaded);
   const auto stored = static_cast<double>(t.stored);
   const auto least = static_cast<double>(input_bytes(p) + output_bytes(p));
-  std::printf("| %s | %s | %s%s | %d | %s | %zu | %.2f | %.2f | %.2f | %.2f | %zu |",
+  const std::string channels =
+      p.filters == 1 ? "" : ", " + std::to_string(p.channels) + " to " + std::to_string(p.filters);
+  std::printf("| %s | %s | %s%s%s | %d | %s | %zu | %.2f | %.2f | %.2f | %.2f | %zu |",
               c.algorithm.c_str(), text(p.filter).c_str(), text(p.in).c_str(),
-              p.planes == 1 ? "" : (" x" + std::to_string(p.planes)).c_str(), c.multiprocessors,
-              t.parameters.c_str(), t.launches, loaded / outputs, stored / outputs,
-              (loaded + stored) / least, static_cast<double>(t.barriers) * 1000 / outputs,
-              t.shared);
+              p.planes == 1 ? "" : (" x" + std::to_string(p.planes)).c_str(), channels.c_str(),
+              c.multiprocessors, t.parameters.c_str(), t.launches, loaded / outputs,
+              stored / outputs, (loaded + stored) / least,
+              static_cast<double>(t.barriers) * 1000 / outputs, t.shared);
   for (const multiprocessor& m : multiprocessors)
     std::printf(" %d |", resident_blocks(m, t.threads, registers_of(c), t.shared));
   std::printf("\n");
@@ -40,7 +42,7 @@ void print() {
       "and writing\n"
       "the output once. Blocks per multiprocessor follow from threads, shared memory and the "
       "registers that\n"
-      "the launch bounds leave.\n\n"
+      "the launch bounds leave. Where there are channels, it says how many become how many.\n\n"
       "| algorithm | filter | input | multiprocessors | made of it | launches | read | written | "
       "ratio | "
       "barriers per 1000 outputs | shared memory per block |");

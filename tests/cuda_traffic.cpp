@@ -52,10 +52,21 @@ std::uint64_t read_by_direct(const traffic_case& c) {
   const std::int64_t samples =
       read_along(row, t.out_rows(), t.chunk) * read_along(col, t.out_cols(), t.chunk);
   const std::int64_t tiles = tiles_along(row, t.out_rows()) * tiles_along(col, t.out_cols());
-  const bool with_launch =
-      p.filter.rows == p.filter.cols && p.filter.rows <= 7 && p.filter.rows % 2 == 1;
-  return static_cast<std::uint64_t>((samples + (with_launch ? 0 : tiles * p.filter.count())) *
-                                    p.planes * sample);
+  const bool with_launch = p.filters == 1 && p.filter.rows == p.filter.cols && p.filter.rows <= 7 &&
+                           p.filter.rows % 2 == 1;
+  const std::int64_t taps = with_launch ? 0 : tiles * p.filter.count() * p.filters;
+  return static_cast<std::uint64_t>((samples * p.channels + taps) * p.planes * sample);
+}
+
+/// A line for each channel and row: samples once for all filters of a channel, and the taps of each.
+std::uint64_t read_by_direct_line(const traffic_case& c) {
+  constexpr cuda::line_tile t = cuda::line_tile_for(sizeof(float));
+  const problem& p = c.problem;
+  const detail::axis col = along_cols(p);
+  const int lanes = t.lanes_for(col.out);
+  const std::int64_t samples = read_along(col, t.cols(lanes), t.chunk(lanes)) * p.channels;
+  const std::int64_t taps = tiles_along(col, t.cols(lanes)) * p.filter.cols * p.filters;
+  return static_cast<std::uint64_t>((samples + taps) * along_rows(p).out * p.planes * sample);
 }
 
 /// The same for filters of one row: lines have no halo above and below.
@@ -137,6 +148,13 @@ problem with_outputs(extent out, extent filter, std::int64_t planes = 1) {
           .mode = mode::valid};
 }
 
+/// The same for filters that see one channel each.
+problem with_channels(problem p, std::int64_t channels, std::int64_t filters_of_each) {
+  p.channels = p.groups = channels;
+  p.filters = channels * filters_of_each;
+  return p;
+}
+
 class memory_of_device {
  public:
   explicit memory_of_device(std::uint64_t bytes) {
@@ -165,6 +183,14 @@ std::vector<traffic_case> traffic_cases() {
       {"cuda/direct", with_outputs(image, {7, 7}), 1.3, read_by_direct, 4},
       {"cuda/direct", with_outputs(image, {15, 15}), 1.6, read_by_direct, 4},
       {"cuda/direct", with_outputs({500, 700}, {7, 7}, 2), 1.3, read_by_direct, 4},
+      // Depthwise filters read as much for each channel, and banks no more for many filters than for one.
+      {"cuda/direct", with_channels(with_outputs({112, 112}, {3, 3}), 64, 1), 1.1, read_by_direct,
+       4},
+      {"cuda/direct", with_channels(with_outputs(image, {7, 7}), 1, 16), 1.4, read_by_direct, 4, 1},
+      {"cuda/direct", with_channels(with_outputs({1, 126}, {1, 3}), 4096, 1), 1.1,
+       read_by_direct_line, 4},
+      {"cuda/direct", with_channels(with_outputs(signal, {1, 31}), 1, 8), 2.1, read_by_direct_line,
+       4, 1},
       {"cuda/direct", with_outputs(signal, {1, 63}), 1.1, read_by_direct_row, 4},
       // Every tile of 2048 outputs reads 200 taps, and as many samples more.
       {"cuda/direct", with_outputs(signal, {1, 200}), 1.3, read_by_direct_row, 4},
@@ -197,11 +223,13 @@ int registers_of(const traffic_case& c) {
 }
 
 std::uint64_t input_bytes(const problem& p) {
-  return static_cast<std::uint64_t>((p.in.count() * p.planes + p.filter.count()) * sample);
+  return static_cast<std::uint64_t>(
+      (p.in.count() * p.planes * p.channels + p.filter.count() * p.filters) * sample);
 }
 
 std::uint64_t output_bytes(const problem& p) {
-  return static_cast<std::uint64_t>(along_rows(p).out * along_cols(p).out * p.planes * sample);
+  return static_cast<std::uint64_t>(along_rows(p).out * along_cols(p).out * p.planes * p.filters *
+                                    sample);
 }
 
 traffic measure(const traffic_case& c) {
@@ -209,16 +237,18 @@ traffic measure(const traffic_case& c) {
   on.device.multiProcessorCount = c.multiprocessors;
   cuda_on_host::reset(on);
   const problem& p = c.problem;
-  std::vector<float> taps(static_cast<std::size_t>(p.filter.count()), 1.0F);
+  std::vector<float> taps(static_cast<std::size_t>(p.filter.count() * p.filters), 1.0F);
   if (c.rank == 2)  // a chequerboard
     for (std::size_t i = 0; i < taps.size(); i += 2) taps[i] = 2.0F;
-  const plan made(p, taps, {.algorithm = c.algorithm});
+  const plan made(p, view<const float>(taps.data(), p.filter, p.filters, 1, dense(p.filter, 1)),
+                  {.algorithm = c.algorithm});
   const extent out_size = made.output_extent();
   const memory_of_device in(input_bytes(p));
   const memory_of_device out(output_bytes(p));
   const std::size_t before = cuda_on_host::launches().size();
-  made.run(device_view<const float>(in.data(), p.in, p.planes, dense(p.in)),
-           device_view<float>(out.data(), out_size, p.planes, dense(out_size)));
+  made.run(
+      device_view<const float>(in.data(), p.in, p.planes, p.channels, dense(p.in, p.channels)),
+      device_view<float>(out.data(), out_size, p.planes, p.filters, dense(out_size, p.filters)));
   if (cudaDeviceSynchronize() != cudaSuccess) throw std::runtime_error(cuda_on_host::complaint());
 
   traffic total{.parameters = made.describe().parameters};

@@ -28,6 +28,7 @@ TEST_P(cuda_traffic, is_what_the_tiles_say) {
   const auto input = static_cast<double>(input_bytes(c.problem));
   EXPECT_EQ(t.loaded, c.predicted(c));
   EXPECT_EQ(t.stored, output_bytes(c.problem)) << "each output once";
+  EXPECT_EQ(t.launches, 1u);
   EXPECT_LE(static_cast<double>(t.loaded), c.most * input);
   EXPECT_GT(static_cast<double>(t.loaded) * 1.15, c.most * input)
       << "the bound says less than it could";
@@ -55,7 +56,9 @@ INSTANTIATE_TEST_SUITE_P(every, cuda_traffic, testing::ValuesIn(traffic_cases())
                                               std::to_string(c.problem.filter.rows) + "x" +
                                               std::to_string(c.problem.filter.cols) + "_on_" +
                                               std::to_string(c.problem.in.rows) + "x" +
-                                              std::to_string(c.problem.in.cols) + "_by_" +
+                                              std::to_string(c.problem.in.cols) + "_in_" +
+                                              std::to_string(c.problem.channels) + "_to_" +
+                                              std::to_string(c.problem.filters) + "_by_" +
                                               std::to_string(c.multiprocessors);
                            std::replace(name.begin(), name.end(), '/', '_');
                            return name;

@@ -87,7 +87,14 @@ std::vector<number> convolved(const simd::fft<T>& passes, fft_size size,
   for_each_piece([&](const auto& from, auto at, auto vectors) {
     transform.load(from.data(), z.data(), at, vectors, scale);
   });
+  aligned_array<T> kept(static_cast<std::size_t>(transform.numbers()));
+  aligned_array<T> again(static_cast<std::size_t>(transform.numbers()));
+  std::copy_n(z.data(), transform.numbers(), kept.data());
   transform.multiply(z.data(), spectrum.data());
+  transform.transform(kept.data());
+  transform.multiply(kept.data(), again.data(), spectrum.data());
+  EXPECT_TRUE(std::equal(z.data(), z.data() + transform.numbers(), again.data()))
+      << "other bits in two parts than in one go";
   for_each_piece([&](const auto& to, auto at, auto vectors) {
     transform.store(z.data(), to.data(), at, vectors, 1 / scale);
   });

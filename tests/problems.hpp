@@ -98,8 +98,7 @@ struct algorithm {
   /// Options that force it.
   [[nodiscard]] options forced() const { return {.algorithm = name, .tolerance = tolerance}; }
   [[nodiscard]] bool transforms() const {
-    return name.ends_with("/overlap_save") || name.ends_with("/fft") ||
-           name.ends_with("/winograd");
+    return name.ends_with("/overlap_save") || name.ends_with("/fft") || name.ends_with("/winograd");
   }
   /// For tests that bear an error: with less, those that transform refuse small filters.
   [[nodiscard]] algorithm allowed_errors(dtype in) const {

@@ -37,7 +37,9 @@ void at_once(const std::function<void(int)>& f) {
 
 /// What an algorithm that transforms is allowed, as a fraction of the result; others are exact.
 double error_of(const std::string& algorithm) {
-  return algorithm.ends_with("/overlap_save") || algorithm.ends_with("/fft") ? 1e-4 : 0;
+  const bool transforms = algorithm.ends_with("/overlap_save") || algorithm.ends_with("/fft") ||
+                          algorithm.ends_with("/winograd");
+  return transforms ? 1e-4 : 0;
 }
 
 /// Ones, filtered with nine times `tap`.

@@ -47,7 +47,8 @@ class ModuleTest(unittest.TestCase):
         done = subprocess.run([program or GIVEN.probe, *words], env=environment, capture_output=True,
                               text=True, timeout=120, check=False, **more)
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
-        return done.stdout.splitlines()
+        # Which of the CPU's algorithms is the fastest is no matter here.
+        return [re.sub(r"^cpu cpu/\w+$", "cpu", line) for line in done.stdout.splitlines()]
 
     def answers(self, reason, machine="", device="cuda:0"):
         """One line says why not, and every way to ask for it gives that line."""
@@ -57,7 +58,7 @@ class ModuleTest(unittest.TestCase):
         found = info[0].removeprefix("cuda: ")
         self.assertRegex(found, "^" + reason + "$")
         self.assertEqual(self.start("run=auto", machine=machine),
-                         ["cpu cpu/direct", "cuda: " + found, "right"])
+                         ["cpu", "cuda: " + found, "right"])
         self.assertEqual(self.start("run=" + device, machine=machine),
                          [f"backend_unavailable: device: {device} cannot be used: {found}"])
         if GIVEN.program:
@@ -86,7 +87,7 @@ class ModuleTest(unittest.TestCase):
     def test_loaded_on_first_need_only(self):
         self.put_module()
         self.assertEqual(self.start("run=cpu", "loaded", "run=auto", "loaded"),
-                         ["cpu cpu/direct", "right", "not loaded",
+                         ["cpu", "right", "not loaded",
                           "cuda:0 cuda/direct", "right", "loaded"])
 
     def test_many_threads_at_once(self):
@@ -136,7 +137,7 @@ class ModuleTest(unittest.TestCase):
         for more in ({"path": f"{elsewhere}:{self.folder}"}, {"cwd": elsewhere}):
             with self.subTest(more):
                 lines = self.start("run=auto", "loaded", **more)
-                self.assertEqual((lines[0], lines[2:]), ("cpu cpu/direct", ["right", "not loaded"]))
+                self.assertEqual((lines[0], lines[2:]), ("cpu", ["right", "not loaded"]))
                 self.assertRegex(lines[1], "^cuda: " + self.missing())
 
     def test_cut_off_anywhere(self):
@@ -209,9 +210,9 @@ class ModuleTest(unittest.TestCase):
         """What the module throws is caught by its type, here and in the library."""
         self.put_module()
         self.assertEqual(self.start("run=auto", "make=cuda:0", machine="full device"),
-                         ["cpu cpu/direct", "cuda: out of memory", "right", "bad_alloc"])
+                         ["cpu", "cuda: out of memory", "right", "bad_alloc"])
         lines = self.start("run=auto", machine="broken device")
-        self.assertEqual((lines[0], lines[2:]), ("cpu cpu/direct", ["right"]))
+        self.assertEqual((lines[0], lines[2:]), ("cpu", ["right"]))
         self.assertRegex(lines[1], r"^cuda: cuda\w+: cudaErrorUnknown, unknown error \(.*\)$")
         self.assertEqual(self.start("make=cuda:0", machine="broken device"),
                          ["cuda_error: " + lines[1].removeprefix("cuda: ")])

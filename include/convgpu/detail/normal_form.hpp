@@ -40,6 +40,10 @@ struct normal_form {
   convgpu::types types;
   convgpu::border border;
   convgpu::overflow overflow = convgpu::overflow::saturate;
+  /// Neighbours of a row have other channels between them in bare ranges, and perhaps in views, which only runs see:
+  /// for predictions alone.
+  bool in_apart = false;
+  bool out_apart = false;
 
   [[nodiscard]] constexpr std::int64_t in_channels() const noexcept { return groups * channels; }
   [[nodiscard]] constexpr std::int64_t out_channels() const noexcept { return groups * filters; }

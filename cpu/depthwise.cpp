@@ -11,6 +11,7 @@
 
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/error_bound.hpp>
+#include <convgpu/detail/separable.hpp>
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -28,8 +29,8 @@ namespace {
 
 using namespace detail;  // numbers: what both backends compute with
 
-// Samples that a filter may reach over.
-constexpr std::int64_t most_reach = 1 << 16;
+// Samples of a channel that a block of outputs may see.
+constexpr double most_span = 1 << 18;
 
 template <class T>
 const simd::depthwise<T>& loops() {
@@ -119,7 +120,8 @@ class depthwise final : public runnable {
   [[nodiscard]] std::size_t rows_bytes() const noexcept {
     const std::int64_t along =
         span_of(form_, along_.rows.at_once, 1).rows * along_pitch_ + loops_.lanes;
-    const std::int64_t across = span_of(form_, across_.rows.at_once, 1).rows * across_pitch_;
+    const std::int64_t across =
+        shifts_across_.empty() ? 0 : span_of(form_, across_.rows.at_once, 1).rows * across_pitch_;
     return static_cast<std::size_t>(std::max(along, across)) * sizeof(T);
   }
   [[nodiscard]] std::size_t row_bytes() const noexcept {
@@ -275,7 +277,7 @@ class depthwise final : public runnable {
       // Those inside lie one behind the other, if there are no other channels between them.
       const std::int64_t inside = std::clamp<std::int64_t>(-left, 0, span.cols);
       const std::int64_t end = std::clamp(form_.col.in - left, inside, span.cols);
-      const bool together = row != nullptr && step == width_ && end > inside;
+      const bool together = row != nullptr && step == width_ && b.height == width_ && end > inside;
       if (together) load(inside, left + inside, end - inside);
       for (std::int64_t q = 0; q < span.cols; ++q) {
         if (together && q == inside) q = end;
@@ -323,11 +325,9 @@ std::string refuse_depthwise(const request& r) {
   if (is_integer(form.types.filter) &&
       integer_sum_bits(form.types.in, r.filter.facts.integer_norm1) == 128)
     return "its sums may need more than 64 bits";
-  // As floating-point numbers, which do not overflow.
-  if (static_cast<double>(form.row.reach()) * static_cast<double>(form.col.reach()) > most_reach)
-    return "its filters reach over " + std::to_string(form.row.reach()) + " x " +
-           std::to_string(form.col.reach()) + " samples, of which a block has no more than " +
-           std::to_string(most_reach);
+  if (const double span = least_span(form); span > most_span)
+    return "a block of its outputs would see " + short_text(span) +
+           " samples of a channel, more than " + short_text(most_span);
   return {};
 }
 

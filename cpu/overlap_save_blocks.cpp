@@ -90,7 +90,7 @@ constexpr std::int64_t most_points = std::int64_t{1} << 22;
 /// Bytes that a thread needs for a block, at most.
 double workspace_of(const overlap_save_blocks& b) {
   const fft_size points = b.points;
-  constexpr double for_pieces = 64 * 1024;
+  constexpr double for_pieces = 104 * 1024;
   return 16 * static_cast<double>(points.points()) *
              (1.1 + (b.keeps_spectra() ? static_cast<double>(b.at_once * b.samples.count) : 0)) +
          for_pieces + (points.rows > 1 ? 400 * static_cast<double>(points.cols) : 0) +

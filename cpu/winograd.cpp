@@ -6,10 +6,11 @@
 //     sums [filters × tiles] = taps [filters × channels] · samples [channels × tiles]
 //
 // by the loops of cpu/gemm give those of the outputs' tiles, a panel of filters and one of tiles at a time, which are
-// transformed back while they are in the first-level cache. No number of them leaves the caches.
+// transformed back while they are in the first-level cache.
 
 #include "winograd.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/separable.hpp>
@@ -175,7 +176,7 @@ class winograd final : public runnable {
     constexpr int n = M + 2;
     double largest = 0;
     for (const double tap : taps) largest = std::max(largest, std::abs(tap));
-    // Near 1, so that products neither overflow nor vanish for the size of taps.
+    // Near 1, so that products neither overflow nor vanish for the size of taps, up to 2^±100.
     int exponent = 0;
     std::frexp(largest, &exponent);
     exponent = std::clamp(exponent, -100, 100);
@@ -264,11 +265,18 @@ class winograd final : public runnable {
     const std::int64_t m = blocks_.m;
     const std::int64_t top = form_.row.at(b.i * m, 2);
     const std::int64_t left = form_.col.at(b.j * m, 2);
+    // Zeros for what no output sees: the rest of a tile is none the worse for them.
+    const std::int64_t rows = std::min(b.rows * m, form_.row.out - b.i * m) + 2;
+    const std::int64_t cols = std::min(b.cols * m, form_.col.out - b.j * m) + 2;
     for (std::int64_t p = 0; p < b.planes; ++p)
-      for (std::int64_t r = 0; r < b.rows * m + 2; ++r)
-        load_row_of(own.rows + (p * span_rows_ + r) * row_pitch_,
-                    row_of(in, b.plane + p, channel, top + r, form_), in.step().col, left,
-                    b.cols * m + 2, load_, form_);
+      for (std::int64_t r = 0; r < b.rows * m + 2; ++r) {
+        T* const to = own.rows + (p * span_rows_ + r) * row_pitch_;
+        const std::int64_t seen = r < rows ? cols : 0;
+        if (seen > 0)
+          load_row_of(to, row_of(in, b.plane + p, channel, top + r, form_), in.step().col, left,
+                      seen, load_, form_);
+        std::fill(to + seen, to + b.cols * m + 2, T{});
+      }
   }
 
   void multiply(const T* taps, int rows, const T* samples, int cols, T* sums) const {

@@ -42,7 +42,7 @@ struct winograd_matrices<2> {
 
 template <>
 struct winograd_matrices<4> {
-  static constexpr int roundings = 33;  // those of constants, too
+  static constexpr int roundings = 33;  // at most, those of constants, too
   static constexpr double p = simd::winograd_point;
   static constexpr double q = 1 / p;
   static constexpr double a[4][6] = {{1, 1, 1, 1, 1, 0},
@@ -103,7 +103,8 @@ static_assert(winograd_amplification<4>() > 152 && winograd_amplification<4>() <
 /// For which a block of one panel stays below 64 MiB.
 constexpr std::int64_t most_winograd_channels = 8192;
 
-/// Blocks of tiles. What is transformed of all channels of a block stays in the second-level cache.
+/// Blocks of tiles. What is transformed of all channels of a block stays in the second-level cache, unless they are too
+/// many for that.
 struct winograd_blocks {
   std::int64_t m = 2;
   std::int64_t tile_rows = 1;  ///< of a plane

@@ -146,7 +146,15 @@ TEST(cpu_depthwise, refuses_what_is_not_for_it) {
   p.groups = 4;
   has(refusal(p, 8 * 2 * 9), "does not sum channels");
   p = depthwise({400, 400}, {300, 300}, 2);
-  has(refusal(p, 2 * 300 * 300), "reach over 300 x 300 samples");
+  p.filter = {5000, 60};
+  p.in = {6000, 100};
+  has(refusal(p, 2 * 5000 * 60), "a block of its outputs would see");
+  // Whoever is asked, nobody takes a workspace for all that a long stride goes over.
+  p = depthwise({1, (std::int64_t{1} << 32) + 1}, {1, 1}, 4);
+  p.stride = {1, 1 << 20};
+  has(refusal(p, 4), "a block of its outputs would see");
+  const plan chosen(p, floats(4, 1.0F), {.device = device::cpu(), .max_threads = 1});
+  EXPECT_LT(chosen.workspace_bytes(), std::size_t{64} << 20);
 }
 
 // What other algorithms are made ready for one by one may be too many.

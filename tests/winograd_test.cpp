@@ -202,6 +202,24 @@ TEST_P(cpu_winograd, overflows_no_sooner_than_the_sum_does) {
     for (std::size_t n = 0; n < 81; ++n) ASSERT_EQ(y[f * 81 + n], x[n] / 2);
 }
 
+// Tiles reach beyond the last outputs, which are no part of any: there `valid` touches no border.
+TEST_P(cpu_winograd, sees_no_border_that_no_output_sees) {
+  for (const std::int64_t size : {5, 7, 16, 19, 35}) {
+    problem p = layer({size, size}, 8, 8);
+    p.mode = mode::valid;
+    std::vector<float> x(static_cast<std::size_t>(8 * size * size));
+    for (std::size_t n = 0; n < x.size(); ++n) x[n] = static_cast<float>(n % 11) - 5;
+    std::vector<float> h(8 * 8 * 9);
+    for (std::size_t n = 0; n < h.size(); ++n) h[n] = static_cast<float>(n % 5) - 2;
+    std::vector<float> expected(static_cast<std::size_t>(8 * (size - 2) * (size - 2)));
+    std::vector<float> y(expected.size());
+    plan(p, h, how()).run(x, expected);
+    p.border = border::constant(1e30);
+    plan(p, h, how()).run(x, y);
+    EXPECT_EQ(y, expected) << size;
+  }
+}
+
 TEST_P(cpu_winograd, gives_the_same_bits_with_any_threads) {
   for (const extent size : {extent(5, 6), extent(57, 41)}) {
     const problem p = layer(size, 24, 50);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What algorithms that sum channels have in common: blocks of places, the rows of x̃ that they see, and sums made anew
+// What algorithms for several channels have in common: blocks of places, the rows of x̃ that they see, and sums made anew
 // where they are not finite.
 #pragma once
 
@@ -50,9 +50,6 @@ struct block_grid {
   cut rows;
   cut cols;
 
-  [[nodiscard]] std::int64_t places_at_once() const noexcept {
-    return planes.at_once * rows.at_once * cols.at_once;
-  }
   [[nodiscard]] std::int64_t count() const noexcept {
     return groups * height.parts() * planes.parts() * rows.parts() * cols.parts();
   }

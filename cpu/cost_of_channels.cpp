@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long algorithms take that sum channels: see cost.cpp.
+// How long algorithms for several channels and filters take: see cost.cpp.
 
 #include <algorithm>
 #include <convgpu/detail/arithmetic.hpp>

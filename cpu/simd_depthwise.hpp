@@ -37,7 +37,7 @@ void along_rows(const taps_along<typename With::sum>& a) {
       sum_along<With, at_once>(a, from + j, out + j);
     for (; j < a.cols; j += lanes<T>) {
       // The last ones together with some before, so that nothing is written behind the row.
-      if (j + lanes < T >> a.cols && a.cols >= lanes<T>) j = a.cols - lanes<T>;
+      if (a.cols - j < lanes<T> && a.cols >= lanes<T>) j = a.cols - lanes<T>;
       sum_along<With, 1>(a, from + j, out + j);
     }
   }

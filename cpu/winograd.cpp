@@ -14,7 +14,6 @@
 #include <cmath>
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/separable.hpp>
-#include <limits>
 #include <string>
 #include <type_traits>
 #include <utility>

@@ -31,7 +31,7 @@ __device__ __forceinline__ std::uint32_t load_word(const std::byte* at) {
 
 /// rounded_to_tf32 in one instruction.
 __device__ __forceinline__ float to_tf32(float x) {
-#if !defined(CUDA_ON_HOST) && __CUDA_ARCH__ >= 800
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   std::uint32_t word = 0;
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(x));
   return __uint_as_float(word);
@@ -51,7 +51,7 @@ __device__ __forceinline__ void multiply_add(float (&d)[4], const std::uint32_t 
                                                                    : matrix_numbers::bf16;
   const std::uint32_t b[2] = {b0, b1};
   cuda_on_host::multiply_add(numbers, d, a, b);
-#elif __CUDA_ARCH__ >= 800
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
 #define CONVGPU_MMA(shape_and_types)                    \
   asm("mma.sync.aligned." shape_and_types               \
       " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, " \

@@ -229,7 +229,8 @@ estimate cost_of_mma(const request& r, detail::rates values) {
                       static_cast<double>(r.form.planes * r.form.row.taps);
   const double products =
       mma_tile::tiles * l.chunks * numbers.passes * 16.0 * 8 * (narrow ? 16 : 8);
-  const int loops = (l.chunks + 2) / 3;
+  int loops = 0;
+  for (int v = 0; v < l.chunks; ++loops) v += mma_chunks_at_once(l.chunks - v, numbers.passes);
   const double samples = 4.0 * (loops * (mma_tile::tiles / (narrow ? 2 : 1) - 1) + l.chunks);
   const double taps = (2.0 * l.chunks + (narrow ? loops : 0)) * (numbers.passes == 3 ? 2 : 1);
   // A multiprocessor reads 128 bytes of shared memory while it does 128 multiply-adds of f32.

@@ -153,17 +153,20 @@ __device__ __forceinline__ void multiply_rows(float (&sums)[mma_tile::tiles][4],
 #pragma unroll 1
   for (int k = 0; k < row_taps; ++k, x += pitch, taps += l.tap_pitch) {
     float row[mma_tile::tiles][4] = {};
+    const std::byte* from = x;
+    const std::uint32_t* by = taps;
+    // As many chunks at once as there are registers for, and none alone.
 #pragma unroll 1
-    for (int v = 0; v < l.chunks;) {
-      const std::byte* const from = x + v * mma_chunk_bytes;
-      const std::uint32_t* const by = taps + 2 * v * unit::half;
-      const int left = l.chunks - v;
-      if (left == 2 || left == 4) {
+    for (int left = l.chunks; left > 0;) {
+      if (mma_chunks_at_once(left, Passes) == 2) {
         multiply_chunks<Sample, Passes, 2>(row, from, 8 * pitch, by, to_low);
-        v += 2;
-      } else {
+        left -= 2, from += 2 * mma_chunk_bytes, by += 4 * unit::half;
+      } else if (Passes == 3 || mma_chunks_at_once(left, Passes) == 3) {
         multiply_chunks<Sample, Passes, 3>(row, from, 8 * pitch, by, to_low);
-        v += 3;
+        left -= 3, from += 3 * mma_chunk_bytes, by += 6 * unit::half;
+      } else {
+        multiply_chunks<Sample, Passes, Passes == 3 ? 3 : 4>(row, from, 8 * pitch, by, to_low);
+        left -= 4, from += 4 * mma_chunk_bytes, by += 8 * unit::half;
       }
     }
 #pragma unroll

@@ -359,6 +359,15 @@ struct mma_unit {
   }
 };
 
+/// Chunks that are worked off with one pass over the samples that they see, of so many that are left: up to three of
+/// 3 x TF32, for which twice as many registers are taken, else four, and never one, which would be a loop of its own.
+[[nodiscard]] constexpr int mma_chunks_at_once(int left, int passes) {
+  const int most = passes == 3 ? 3 : 4;
+  return left <= most ? left : left == most + 1 ? most - 1 : most;
+}
+static_assert(mma_chunks_at_once(4, 3) == 2 && mma_chunks_at_once(5, 3) == 3 &&
+              mma_chunks_at_once(5, 1) == 3 && mma_chunks_at_once(6, 1) == 4);
+
 /// Shared memory of cuda/mma.
 struct mma_layout {
   int chunks;  // of a row of taps

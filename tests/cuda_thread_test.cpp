@@ -178,8 +178,9 @@ class cuda_threads : public testing::TestWithParam<algorithm> {
     cuda_on_host::set_order(order);
     for (const test_case& c : cases()) {
       EXPECT_EQ(verdict(GetParam(), c, false).value_or(""), "") << c;
-      if (GetParam().name == "cuda/mma")
+      if (GetParam().name == "cuda/mma") {
         EXPECT_EQ(verdict(GetParam(), c, true).value_or(""), "") << c;
+      }
     }
     add_kernels();
     if (GetParam().name == "cuda/direct") {

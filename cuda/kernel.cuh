@@ -56,7 +56,8 @@ __device__ __forceinline__ std::byte* dynamic_shared() {
 /// loops, the same for a whole launch, in place of a kernel for each.
 template <class Sample, class F>
 __device__ __forceinline__ void with_loaded_type(dtype type, F&& f) {
-  if constexpr (detail::is_complex_type<Sample> || std::is_same_v<Sample, std::int64_t>) {
+  if constexpr (detail::is_complex_type<Sample> || std::is_same_v<Sample, std::int64_t> ||
+                sizeof(Sample) == 2) {  // 16 bits that stay as they are
     f.template operator()<Sample>();
   } else if constexpr (std::is_same_v<Sample, float>) {
     switch (type) {

@@ -108,6 +108,22 @@ std::uint64_t read_by_separable_terms(const traffic_case& c) {
          static_cast<std::uint64_t>(strips * c.rank * (p.filter.rows + p.filter.cols) * sample);
 }
 
+/// Tiles with halos, and lines of taps with each.
+std::uint64_t read_by_mma(const traffic_case& c) {
+  using cuda::mma_tile;
+  const problem& p = c.problem;
+  const detail::axis row = along_rows(p);
+  const detail::axis col = along_cols(p);
+  const int passes = c.tolerance.value() < 1e-3 ? 3 : 1;
+  const cuda::mma_layout l = cuda::mma_layout_for(sizeof(float), passes, row.taps, col.taps);
+  const std::int64_t samples =
+      read_along(row, mma_tile::out_rows, row.taps) * read_along(col, mma_tile::out_cols, col.taps);
+  const std::int64_t tiles =
+      tiles_along(row, mma_tile::out_rows) * tiles_along(col, mma_tile::out_cols);
+  const std::int64_t words = row.taps * l.tap_pitch * (passes == 3 ? 2 : 1);
+  return static_cast<std::uint64_t>((samples + tiles * words) * p.planes * sample);
+}
+
 /// The same choice as the plan's: blocks, with the filter's reach on top of them.
 cuda::overlap_save_blocks blocks_of(const traffic_case& c) {
   const std::vector<float> taps(static_cast<std::size_t>(c.problem.filter.count()), 1.0F);
@@ -205,6 +221,9 @@ std::vector<traffic_case> traffic_cases() {
       // Whatever the number of terms.
       {"cuda/separable", with_outputs(large, {15, 15}), 1.2, read_by_separable_terms, 4, 1, 2},
       {"cuda/separable", with_outputs(large, {29, 29}), 1.4, read_by_separable_terms, 4, 1, 2},
+      {"cuda/mma", with_outputs(image, {9, 9}), 1.2, read_by_mma, 2, 132, 1, 2e-3},
+      {"cuda/mma", with_outputs(image, {15, 15}), 1.4, read_by_mma, 2, 132, 1, 2e-3},
+      {"cuda/mma", with_outputs(image, {15, 15}), 1.5, read_by_mma, 2, 132, 1, 1e-4},
       // Counted for each thread: most of it are roots, the same ones for a warp, or those that caches keep, and a third
       // of the rest is the spectrum.
       {"cuda/overlap_save", with_outputs(signal, {1, 256}), 9, read_by_overlap_save, 2},
@@ -219,6 +238,8 @@ std::vector<traffic_case> traffic_cases() {
 int registers_of(const traffic_case& c) {
   if (c.algorithm == "cuda/overlap_save")
     return 65536 / (cuda::block_threads * cuda::overlap_save_blocks_at_once<float>) / 8 * 8;
+  if (c.algorithm == "cuda/mma")
+    return 65536 / (cuda::block_threads * cuda::mma_blocks_at_once) / 8 * 8;
   return cuda::registers_at_most<float>;
 }
 
@@ -241,7 +262,7 @@ traffic measure(const traffic_case& c) {
   if (c.rank == 2)  // a chequerboard
     for (std::size_t i = 0; i < taps.size(); i += 2) taps[i] = 2.0F;
   const plan made(p, view<const float>(taps.data(), p.filter, p.filters, 1, dense(p.filter, 1)),
-                  {.algorithm = c.algorithm});
+                  {.algorithm = c.algorithm, .tolerance = c.tolerance});
   const extent out_size = made.output_extent();
   const memory_of_device in(input_bytes(p));
   const memory_of_device out(output_bytes(p));

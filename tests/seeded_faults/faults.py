@@ -38,6 +38,7 @@ BANKS = {"parts": ("banks",)}
 FEW_BLOCKS = {"parts": ("every kernel",)}
 FAR = {"parts": ("far apart",)}
 CHANNELS = {"parts": ("channels",)}
+TENSOR_CORES = {"parts": ("tensor cores",)}
 
 FAULTS = [
     *faults_in(
@@ -99,6 +100,37 @@ FAULTS = [
         ("left border taken for inside", ("row < 0 ? wanted : -first;", "row < 0 ? wanted : 0;"), CHANNELS),
         ("taps of the first filter", ("p.taps + (at.first_filter + f) * p.col.taps", "p.taps + at.first_filter * p.col.taps"), CHANNELS),
         ("blocks make one tile each", ("t < tiles; t += gridDim.x", "t < tiles; t = tiles"), FEW_BLOCKS, TWIN),
+    ),
+    *faults_in(
+        "mma.cu", "cuda/mma",
+        ("no barrier before results", ("    __syncthreads();  // everybody has read the samples\n", ""), THREAD),
+        ("no barrier after results", ("    __syncthreads();  // the results are there\n", ""), THREAD),
+        ("no barrier before the next tile", ("    __syncthreads();  // everybody has read the results\n", ""), THREAD),
+        ("what is not finite is multiplied", ("(most >= end_of_magnitudes<Sample>) != 0)", "(most >= end_of_magnitudes<Sample>) < 0)")),
+        ("what is denormal is multiplied", ("__syncthreads_or(most >= smallest_magnitude) != 0", "__syncthreads_or(1) != 0"), TENSOR_CORES),
+        ("no zeros behind what is seen", ("if (r >= s.rows || c >= s.cols) x = Sample{};", "if (r >= s.rows || c >= s.cols) {}")),
+        ("samples in one part", ("to_tf32(x - rounded)", "to_tf32(0.0F)")),
+        ("taps in one part", ("multiply_add<Sample>(to, a.high, low[j], low[j + 1]);", ";"), TENSOR_CORES),
+        ("two tiles of a chunk exchanged", ("2 * v + unit::tiles - 1 - e;", "2 * v + e;")),
+        ("all chunks with the first samples", ("left -= 3, from += 3 * mma_chunk_bytes,", "left -= 3,")),
+        ("all chunks with the first taps", (" by += 6 * unit::half;", " by += 0;"), TWIN),
+        ("sums of the last row of taps", ("sums[b][q] += row[b][q];", "sums[b][q] = row[b][q];")),
+        ("zero taps see what is not finite", ("      if (h == 0) continue;\n", "")),
+        ("plain sums flipped", ("(row_taps - 1 - k) * col_taps + col_taps - 1 - l", "k * col_taps + l"), TENSOR_CORES),
+        ("warps without their last columns", ("mma_tile::first_col(thread_of_block()) < cols)", "mma_tile::first_col(thread_of_block()) + 8 < cols)")),
+        ("a column too many stored", ("smaller(b.cols.last, p.wanted_cols.last)", "b.cols.last + 1")),
+        ("blocks make one tile each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total"), FEW_BLOCKS, TWIN),
+    ),
+    *faults_in(
+        "mma.hpp", "cuda/mma",
+        ("TF32 cut off", ("+ 0x1000u)", "+ 0u)"), TENSOR_CORES),
+    ),
+    *faults_in(
+        "mma.cpp", "cuda/mma",
+        ("a bound of half of TF32", ("0x1p-10 + 0x1p-22", "0x1p-11 + 0x1p-22"), TENSOR_CORES),
+        ("taps flipped", ("taps[(rows - 1 - k) * cols + cols - 1 - q]", "taps[k * cols + q]")),
+        ("neighbours of 16 bits exchanged", ("lines[at] |= bits_of_16(in, tap);", "lines[at] |= bits_of_16(in, tap) << 16;")),
+        ("taps that 16 bits do not hold", ("if (narrow && !std::all_of", "if (false && !std::all_of"), TENSOR_CORES),
     ),
     *faults_in(
         "bank.hpp", "cuda/direct",
@@ -294,6 +326,9 @@ FAULTS = [
         ("chunks of 4 taps", (".rows = 8, .cols = 2, .chunk = 32", ".rows = 8, .cols = 2, .chunk = 4"), TRAFFIC),
         ("runs of samples in the same banks", ("return line(thread) * pitch + thread % threads_along * (outputs + 1);",
                                                "return line(thread) * pitch + thread % threads_along * outputs;"), BANKS),
+        ("lines of fragments in the same banks", ("8 * (l.chunks - 1) + 4;", "8 * (l.chunks - 1);"), BANKS),
+        ("pairs of results in the same banks", ("results_pitch = out_cols + 8;", "results_pitch = out_cols;"), BANKS),
+        ("taps of fewer chunks than there are", ("const int eights = (few(col_taps) + 7 + 7) / 8;", "const int eights = (few(col_taps) + 7) / 8;")),
         ("columns that are no neighbours", ("return thread / warp * rows * pitch + thread % warp;",
                                             "return thread % warps * rows * pitch + thread / warps;"), BANKS),
     ),

@@ -51,6 +51,7 @@ PARTS = {
         ("far apart", TESTS, "*cuda_far_apart*"),
         ("channels", TESTS, "cuda_channels*:cuda_gemm*:cuda_direct.*"),
         ("every kernel", SUBSET, "*/@*"),
+        ("tensor cores", TESTS, "cuda_mma.*"),
         ("blocks", TESTS, "overlap_save*cuda*:every/overlap_save*cuda*:cuda_transform*:cuda_fft*"),
     ],
     "address": [("address sanitizer", SUBSET, "*/@*")],

@@ -98,9 +98,11 @@ struct position {
 inline position here;
 
 void meet_in_block();
+/// The same; whether any thread of the block offered true.
+bool any_in_block(bool offer);
 
 /// What the threads of a warp do together.
-enum class warp_operation : std::uint8_t { barrier, shuffle, vote };
+enum class warp_operation : std::uint8_t { barrier, shuffle, vote, multiply };
 constexpr int every_lane = -1;
 
 /// Waits until all lanes of the mask have come to the same operation. Gives what lane `source`
@@ -128,6 +130,10 @@ inline const dim3& gridDim = cuda_on_host::detail::here.grid_size;
 
 inline void __syncthreads() {
   cuda_on_host::detail::meet_in_block();
+}
+
+inline int __syncthreads_or(int predicate) {
+  return cuda_on_host::detail::any_in_block(predicate != 0);
 }
 
 inline void __syncwarp(unsigned mask = 0xffffffffu) {
@@ -201,6 +207,15 @@ void* dynamic_shared();
 /// use or that is not aligned is an error of the launch, as it is on a device.
 void count_load(const void* from, std::size_t bytes);
 void count_store(const void* to, std::size_t bytes);
+
+/// The numbers that a tensor core multiplies: a word of 32 bits is one of TF32, as f32, or two neighbours of 16 bits, the
+/// first one in the lower half.
+enum class matrix_numbers : std::uint8_t { tf32, f16, bf16 };
+/// mma.sync.aligned of m16n8k8 (TF32) or m16n8k16, row.col, with sums in f32: d += a·b, by all lanes of a warp, each with
+/// its fragments as PTX has them. Four products at a time are added to a sum, all aligned to the largest and cut off behind
+/// its 24th bit, and the result is cut off to f32.
+void multiply_add(matrix_numbers of, float (&d)[4], const std::uint32_t (&a)[4],
+                  const std::uint32_t (&b)[2]);
 
 /// A function of cuFFT by its name; null where there is none.
 void* cufft_function(const char* name);

@@ -2,6 +2,7 @@
 // its bounds, streams as queues of work, graphs as lists of it.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -197,8 +198,13 @@ class runtime {
   // While a kernel runs:
   launch_record* running_ = nullptr;
   failure fault_;
-  std::uintptr_t accessible_begin_ = 0;  // memory lately found to be accessible
-  std::uintptr_t accessible_end_ = 0;
+  /// Memory lately found to be accessible: as many pieces as a kernel goes to by turns.
+  struct reach {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+  };
+  std::array<reach, 4> accessible_{};
+  std::size_t oldest_accessible_ = 0;
 };
 
 runtime& the_runtime();

@@ -9,6 +9,7 @@
 
 #include "algorithms.hpp"
 #include "cost.hpp"
+#include "gradient.hpp"
 #include "singles.hpp"
 
 namespace convgpu::detail {
@@ -138,7 +139,9 @@ const backend& cuda_backend() {
                             .devices = devices,
                             .algorithms = algorithms,
                             .table = cuda::table_of_rates(),
-                            .transfer = cuda::seconds_of_transfer};
+                            .transfer = cuda::seconds_of_transfer,
+                            .make_gradient_steps = cuda::make_gradient_steps,
+                            .filter_gradient_bytes = cuda::filter_gradient_bytes};
   return cuda;
 }
 

@@ -502,6 +502,21 @@ constexpr std::int64_t gemm_outputs_worth_a_product = 4096;
 /// Rows or columns of outputs at most: places are found in 32 bits.
 constexpr std::int64_t gemm_most_lines = std::int64_t{1} << 30;
 
+/// Gradients of filters. A warp sums the products of some filters with some taps of a row over a part of the outputs: 8
+/// loads of f32 for 16 products. There are as many parts as make enough warps for a large device, each long enough that
+/// its sums, which go to memory, are few.
+struct gradient_tile {
+  int filters;
+  int taps;
+};
+template <class Sum>
+constexpr gradient_tile gradient_tile_for = sizeof(Sum) <= 8 ? gradient_tile{4, 4}
+                                                             : gradient_tile{2, 2};
+/// 128 registers: 16 sums and the places that they come from, in 64 bits.
+constexpr int gradient_blocks_at_once = 2;
+constexpr std::int64_t gradient_warps = 8192;
+constexpr std::int64_t gradient_outputs_worth_a_warp = 1024;
+
 /// Host data: how much of it is copied at once, and how many such chunks are on their way in each direction.
 struct staging_limits {
   std::size_t chunk_bytes;

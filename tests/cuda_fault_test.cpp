@@ -81,6 +81,35 @@ std::vector<subject> subjects() {
   return all;
 }
 
+/// Gradients that are the same box: that of the input by a plan between two steps, and that of filters as large as the
+/// input, of which each tap sees what a tap of the box does. The gradient of the output is ones: x[1], over and over.
+std::vector<subject> gradients() {
+  std::vector<subject> all;
+  all.push_back(
+      {"input gradient", []() -> subject::run {
+         problem p = blur;
+         p.types = {dtype::f32, dtype::f32, dtype::f32};
+         const input_gradient made(p, view<const float>(box.data(), {3, 3}), asked("cuda/direct"));
+         return [made](const any_const_view& in, const any_view& out) { made.run(in, out); };
+       }});
+  all.push_back({"filter gradient", []() -> subject::run {
+                   const problem p{.in = size,
+                                   .filter = size,
+                                   .types = {dtype::f32, dtype::f32, dtype::f32},
+                                   .op = operation::correlation,
+                                   .mode = mode::valid,
+                                   .border = border::wrap(),
+                                   .padding = {1, 1, 1, 1}};
+                   const filter_gradient made(p, asked("cuda/direct"));
+                   return [made](const any_const_view& in, const any_view& out) {
+                     const any_const_view ones(static_cast<const float*>(in.data()) + 1, dtype::f32,
+                                               {3, 3}, 1, {.row = 0, .col = 0}, in.where());
+                     made.run(in, ones, out);
+                   };
+                 }});
+  return all;
+}
+
 /// What is asked of a run, whatever fails on the way.
 class cuda_fault : public testing::Test {
  protected:
@@ -294,6 +323,10 @@ TEST_F(cuda_fault, of_any_call_with_page_locked_data) {
 }
 TEST_F(cuda_fault, of_any_call_with_device_data) {
   for (const subject& s : subjects())
+    for (const cudaError_t error : errors_for(s)) hold<on_device>(s, error);
+}
+TEST_F(cuda_fault, of_any_call_of_gradients) {
+  for (const subject& s : gradients())
     for (const cudaError_t error : errors_for(s)) hold<on_device>(s, error);
 }
 

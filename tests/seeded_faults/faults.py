@@ -39,6 +39,7 @@ FEW_BLOCKS = {"parts": ("every kernel",)}
 FAR = {"parts": ("far apart",)}
 CHANNELS = {"parts": ("channels",)}
 TENSOR_CORES = {"parts": ("tensor cores",)}
+GRADIENTS = {"parts": ("gradients",)}
 
 FAULTS = [
     *faults_in(
@@ -271,6 +272,17 @@ FAULTS = [
         ("sums beside zero taps left as they are", ("out.type == dtype_of<Sum> && !zero_taps_", "out.type == dtype_of<Sum>"), CHANNELS),
         ("turned taps of the first group", ("to[filter / filters * filters * channels +", "to["), CHANNELS),
         ("taps of the first groups", (".b = taps + p.first_filter * tiles_.depth", ".b = taps"), CHANNELS),
+    ),
+    *faults_in(
+        "gradient.cu", "cuda",
+        ("zeros between taken for the gradient", ("    if (m % a.step != 0) return;\n", ""), GRADIENTS),
+        ("row borders by the width", ("p.how.row, p.how.border, row, p.to_size.rows,", "p.how.row, p.how.border, row, p.to_size.cols,"), GRADIENTS),
+        ("a lane's outputs after the end of a row", ("if (j >= p.col.out) j -= p.col.out, ++i;", "if (j >= p.col.out) j -= p.col.out;"), GRADIENTS),
+        ("gradients of zero see what is not finite", ("if (g[f] != Sum{}) sums", "sums"), GRADIENTS),
+        ("the first parts only", ("part < p.parts; part += warp", "part < 1; part += warp"), GRADIENTS),
+        ("sums of a warp's first half", ("int lanes = warp / 2;", "int lanes = warp / 4;"), GRADIENTS),
+        ("samples of the first group", ("(group * p.channels + channel) * p.in.step.channel", "channel * p.in.step.channel"), GRADIENTS),
+        ("sums not conjugated back", ("if (p.conjugated) sum = conjugate_of(sum);", ""), GRADIENTS, TWIN),
     ),
     *faults_in(
         "singles.cpp", "cuda/overlap_save",

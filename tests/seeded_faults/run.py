@@ -49,6 +49,7 @@ PARTS = {
         ("traffic", TESTS, "*cuda_traffic*/@*"),
         ("banks", TESTS, "*cuda_banks*"),
         ("far apart", TESTS, "*cuda_far_apart*"),
+        ("gradients", TESTS, "*cuda_gradient*"),
         ("channels", TESTS, "cuda_channels*:cuda_gemm*:cuda_direct.*"),
         ("every kernel", SUBSET, "*/@*"),
         ("tensor cores", TESTS, "cuda_mma.*"),

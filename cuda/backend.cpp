@@ -102,6 +102,12 @@ constexpr algorithm algorithms[] = {
      .refusal = cuda::refuse_direct,
      .cost = cuda::cost_of_direct,
      .make = [](const request& r) { return cuda::make_runnable(r, cuda::direct_kernels); }},
+    // Never by prediction, which is that of cuda/direct: measured, or asked for.
+    {.name = "cuda/compiled",
+     .summary = "direct summation by a program that is compiled for the filter",
+     .refusal = cuda::refuse_compiled,
+     .cost = cuda::cost_of_direct,
+     .make = [](const request& r) { return cuda::make_runnable(r, cuda::compiled_kernels); }},
     {.name = "cuda/overlap_save",
      .summary = "blocks of the input through a transform within shared memory, in one kernel",
      .refusal = refuse_each<cuda::refuse_overlap_save>,

@@ -108,6 +108,13 @@ constexpr std::size_t direct_shared_bytes(direct_tile t, std::size_t sample, std
   return tile + static_cast<std::size_t>(filters) * some(row_taps) * some(col_taps) * tap;
 }
 
+/// cuda/compiled. A tap is 16 multiply-adds of 16 bytes each: 128 of them are 32 KiB, and 37 with the loads of 11 x 11.
+/// The cache that instructions of a multiprocessor come from has 46 KiB on 7.5 and 128 KiB later (Jia et al., Dissecting
+/// the NVidia Turing T4 GPU via Microbenchmarking, 2019), behind one of 12 to 16 KiB for each quarter of it.
+constexpr std::int64_t most_compiled_taps = 128;
+/// Of 10 to 60 KiB each.
+constexpr std::size_t most_cached_programs = 256;
+
 /// Blocks that there should be where filters can be shared out among them: four on each multiprocessor, twice.
 constexpr std::int64_t blocks_worth_a_launch = 8;
 

@@ -122,7 +122,9 @@ class contest {
         e.told->measured_seconds = time(*made, data);
         if (whole) e.made = std::move(made);
       } catch (const std::bad_alloc&) {  // it would fail when it is run, too
-        continue;
+        fails(e, "out of memory");
+      } catch (const cuda_error& failed) {
+        fails(e, failed.what());
       }
     }
     for (entrant& e : entrants_)
@@ -191,6 +193,11 @@ class contest {
     const auto key = [&](const entrant& e) { return std::tuple(is_last(e), e.seconds, e.who); };
     std::sort(entrants_.begin(), entrants_.end(),
               [&](const entrant& a, const entrant& b) { return key(a) < key(b); });
+  }
+
+  static void fails(const entrant& e, const std::string& why) {
+    e.told->outcome = candidate::verdict::refused;
+    e.told->reason = "failed when it was measured: " + why;
   }
 
   [[nodiscard]] bool is_last(const entrant& e) const noexcept {

@@ -34,6 +34,7 @@ struct cuda_algorithm {
            cuda::each_kernels<cuda::separable_kernels>},
           {"direct", cuda::refuse_direct, cuda::direct_kernels},
           {"mma", detail::refuse_each<cuda::refuse_mma>, cuda::each_kernels<cuda::mma_kernels>},
+          {"compiled", cuda::refuse_compiled, cuda::compiled_kernels},
           {"overlap_save", detail::refuse_each<cuda::refuse_overlap_save>,
            cuda::each_kernels<cuda::overlap_save_kernels>},
           {"fft", detail::refuse_each<cuda::refuse_fft>, cuda::fft_kernels},

@@ -83,6 +83,16 @@ std::uint64_t read_by_direct_row(const traffic_case& c) {
                                     p.planes * sample);
 }
 
+/// Taps are a part of the program.
+std::uint64_t read_by_compiled(const traffic_case& c) {
+  const problem& p = c.problem;
+  if (p.filter.rows == 1) return read_by_direct_row(c);
+  const cuda::direct_tile t = cuda::direct_tile_for(sizeof(float));
+  const std::int64_t samples = read_along(along_rows(p), t.out_rows(), t.chunk) *
+                               read_along(along_cols(p), t.out_cols(), t.chunk);
+  return static_cast<std::uint64_t>(samples * p.planes * sample);
+}
+
 /// Strips, each with the filter's rows less one at its top, and its columns less one at its sides.
 std::uint64_t read_by_separable(const traffic_case& c) {
   constexpr cuda::separable_tile t = cuda::separable_tile_for(sizeof(float));
@@ -211,6 +221,9 @@ std::vector<traffic_case> traffic_cases() {
       // Every tile of 2048 outputs reads 200 taps, and as many samples more.
       {"cuda/direct", with_outputs(signal, {1, 200}), 1.3, read_by_direct_row, 4},
       {"cuda/direct", with_outputs(image, {1, 31}), 1.2, read_by_direct_row, 4},
+      {"cuda/compiled", with_outputs(image, {5, 5}), 1.2, read_by_compiled, 4},
+      {"cuda/compiled", with_outputs(image, {11, 11}), 1.4, read_by_compiled, 4},
+      {"cuda/compiled", with_outputs(signal, {1, 63}), 1.1, read_by_compiled, 4},
       // Strips as long as they get, where there is work enough for all: 31 taps read 30 rows more for 256,
       // and 30 columns more for 128.
       {"cuda/separable", with_outputs(large, {7, 7}), 1.1, read_by_separable, 4, 1},

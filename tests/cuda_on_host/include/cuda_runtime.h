@@ -217,10 +217,8 @@ enum class matrix_numbers : std::uint8_t { tf32, f16, bf16 };
 void multiply_add(matrix_numbers of, float (&d)[4], const std::uint32_t (&a)[4],
                   const std::uint32_t (&b)[2]);
 
-/// A function of cuFFT by its name; null where there is none.
-void* cufft_function(const char* name);
-/// The same of cuBLAS.
-void* cublas_function(const char* name);
+/// A function of cuFFT, cuBLAS or NVRTC by its name; null where there is none.
+void* library_function(const char* name);
 
 }  // namespace cuda_on_host
 
@@ -237,9 +235,11 @@ enum cudaError_t {
   cudaErrorInvalidDeviceFunction = 98,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
+  cudaErrorInvalidKernelImage = 200,
   cudaErrorNoKernelImageForDevice = 209,
   cudaErrorInvalidResourceHandle = 400,
   cudaErrorIllegalState = 401,
+  cudaErrorSymbolNotFound = 500,
   cudaErrorNotReady = 600,
   cudaErrorIllegalAddress = 700,
   cudaErrorLaunchTimeout = 702,
@@ -266,6 +266,8 @@ using cudaStream_t = struct CUstream_st*;
 using cudaEvent_t = struct CUevent_st*;
 using cudaGraph_t = struct CUgraph_st*;
 using cudaGraphExec_t = struct CUgraphExec_st*;
+using cudaLibrary_t = struct CUlib_st*;
+using cudaKernel_t = struct CUkern_st*;
 
 struct cudaDeviceProp {
   char name[256];
@@ -530,6 +532,20 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void* kernel,
                                                           int block_size,
                                                           std::size_t dynamic_shared);
+
+// Code that was compiled at run time: what NVRTC gives here.
+enum cudaJitOption {};
+enum cudaLibraryOption {};
+cudaError_t cudaLibraryLoadData(cudaLibrary_t* library, const void* code, cudaJitOption* options,
+                                void** option_values, unsigned option_count,
+                                cudaLibraryOption* library_options, void** library_option_values,
+                                unsigned library_option_count);
+cudaError_t cudaLibraryGetKernel(cudaKernel_t* kernel, cudaLibrary_t library, const char* name);
+/// At once: whatever still runs is not waited for.
+cudaError_t cudaLibraryUnload(cudaLibrary_t library);
+/// Kernels of such libraries alone.
+cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void* kernel,
+                                void** arguments);
 
 template <class Kernel>
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, Kernel* kernel) {

@@ -88,13 +88,16 @@ accesses of_direct() {
   add_neighbours<0>(all, "loads", sizeof(Sample));
   for (const bool narrow : {false, true}) {
     const cuda::direct_tile t = cuda::direct_tile_for(sizeof(Sum), narrow);
-    for (const int more : {0, 1, 6, t.chunk - 1})
+    for (const int taps : {1, 2, 7, t.chunk})
       for (int r = 0; r < t.rows; ++r)
-        for (int c = 0; c < t.cols; ++c)
-          all.push_back({"reads samples", sizeof(Sample), [=](int thread) {
-                           return t.first(thread, t.out_cols() + more) +
-                                  t.offset(r, c, t.out_cols() + more);
-                         }});
+        for (int c = 0; c < (t.together ? 1 : t.cols); ++c)
+          all.push_back(
+              {"reads samples",
+               t.together ? 4 * static_cast<int>(sizeof(Sample)) : static_cast<int>(sizeof(Sample)),
+               [=](int thread) {
+                 const int at = t.first(thread, t.pitch(taps)) + t.offset(r, c, t.pitch(taps));
+                 return t.together ? at / 4 : at;
+               }});
   }
   return all;
 }

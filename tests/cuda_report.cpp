@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// convgpu_cuda_report: what the kernels move and need, as a table in Markdown. It asks no GPU: bytes and
-// barriers are counted on the stand-in for the CUDA runtime, the rest is arithmetic.
+// convgpu_cuda_report: what the kernels move and need, as a table in Markdown, or, with --json, what large problems
+// need, for scripts/gpu_report.py. It asks no GPU: bytes and barriers are counted on the stand-in for the CUDA runtime,
+// the rest is arithmetic.
 
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <string_view>
 
 #include "cuda_occupancy.hpp"
 #include "cuda_traffic.hpp"
@@ -53,12 +55,52 @@ void print() {
   for (const traffic_case& c : traffic_cases()) print_row(c);
 }
 
+/// Bytes of a large problem are those that its tiles say, which the tests hold to what is counted; threads and shared
+/// memory are those of a small one.
+void print_json_row(const large_case& c, const char* before) {
+  const traffic t = measure(c.small);
+  const problem& p = c.large.problem;
+  std::printf(
+      "%s  {\"name\": \"%s\", \"algorithm\": \"%s\", \"taps\": [%lld, %lld], \"outputs\": %.0f, "
+      "\"loaded\": %.0f, \"samples\": %.0f, \"input\": %.0f, \"output\": %.0f, \"shared\": %zu, "
+      "\"threads\": %d, \"registers\": %d, \"points\": [%lld, %lld], \"accesses\": %d, "
+      "\"resident\": {",
+      before, c.name.c_str(), c.large.algorithm.c_str(), static_cast<long long>(p.filter.rows),
+      static_cast<long long>(p.filter.cols), static_cast<double>(output_bytes(p)) / sizeof(float),
+      static_cast<double>(c.large.predicted(c.large)), static_cast<double>(c.samples),
+      static_cast<double>(input_bytes(p)), static_cast<double>(output_bytes(p)), t.shared,
+      t.threads, registers_of(c.large), static_cast<long long>(c.points),
+      static_cast<long long>(c.blocks), c.accesses);
+  const char* comma = "";
+  for (const multiprocessor& m : multiprocessors) {
+    std::printf("%s\"%s\": [%d, %d]", comma, m.name,
+                resident_blocks(m, t.threads, registers_of(c.large), t.shared), m.threads / 32);
+    comma = ", ";
+  }
+  std::printf("}}");
+}
+
+void print_json() {
+  std::printf("[\n");
+  const char* before = "";
+  for (const large_case& c : large_cases()) {
+    print_json_row(c, before);
+    before = ",\n";
+  }
+  std::printf("\n]\n");
+}
+
 }  // namespace
 }  // namespace convgpu::test
 
-int main() {
+int main(int argc, char** argv) {
+  const bool json = argc == 2 && std::string_view(argv[1]) == "--json";
+  if (argc > 1 && !json) {
+    std::fprintf(stderr, "usage: convgpu_cuda_report [--json]\n");
+    return 2;
+  }
   try {
-    convgpu::test::print();
+    json ? convgpu::test::print_json() : convgpu::test::print();
     return 0;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "convgpu_cuda_report: %s\n", e.what());

@@ -43,6 +43,12 @@ std::int64_t tiles_along(const detail::axis& a, int tile) {
   return (a.out + tile - 1) / tile;
 }
 
+/// A single small filter, whose taps are among the parameters.
+bool comes_with_launch(const problem& p) {
+  return p.filters == 1 && p.filter.rows == p.filter.cols && p.filter.rows <= 7 &&
+         p.filter.rows % 2 == 1;
+}
+
 /// Tiles with halos. Taps are read by every tile, unless they come with the launch.
 std::uint64_t read_by_direct(const traffic_case& c) {
   constexpr cuda::direct_tile t = cuda::direct_tile_for(sizeof(float));
@@ -52,9 +58,7 @@ std::uint64_t read_by_direct(const traffic_case& c) {
   const std::int64_t samples =
       read_along(row, t.out_rows(), t.chunk) * read_along(col, t.out_cols(), t.chunk);
   const std::int64_t tiles = tiles_along(row, t.out_rows()) * tiles_along(col, t.out_cols());
-  const bool with_launch = p.filters == 1 && p.filter.rows == p.filter.cols && p.filter.rows <= 7 &&
-                           p.filter.rows % 2 == 1;
-  const std::int64_t taps = with_launch ? 0 : tiles * p.filter.count() * p.filters;
+  const std::int64_t taps = comes_with_launch(p) ? 0 : tiles * p.filter.count() * p.filters;
   return static_cast<std::uint64_t>((samples * p.channels + taps) * p.planes * sample);
 }
 
@@ -181,12 +185,12 @@ std::vector<traffic_case> traffic_cases() {
       {"cuda/direct", with_outputs(image, {3, 3}), 1.1, read_by_direct, 4},
       {"cuda/direct", with_outputs(image, {5, 5}), 1.2, read_by_direct, 4},
       {"cuda/direct", with_outputs(image, {7, 7}), 1.3, read_by_direct, 4},
-      {"cuda/direct", with_outputs(image, {15, 15}), 1.6, read_by_direct, 4},
+      {"cuda/direct", with_outputs(image, {15, 15}), 1.6, read_by_direct, 3},
       {"cuda/direct", with_outputs({500, 700}, {7, 7}, 2), 1.3, read_by_direct, 4},
       // Depthwise filters read as much for each channel, and banks no more for many filters than for one.
       {"cuda/direct", with_channels(with_outputs({112, 112}, {3, 3}), 64, 1), 1.1, read_by_direct,
-       4},
-      {"cuda/direct", with_channels(with_outputs(image, {7, 7}), 1, 16), 1.4, read_by_direct, 4, 1},
+       3},
+      {"cuda/direct", with_channels(with_outputs(image, {7, 7}), 1, 16), 1.4, read_by_direct, 3, 1},
       {"cuda/direct", with_channels(with_outputs({1, 126}, {1, 3}), 4096, 1), 1.1,
        read_by_direct_line, 4},
       {"cuda/direct", with_channels(with_outputs(signal, {1, 31}), 1, 8), 2.1, read_by_direct_line,
@@ -216,9 +220,48 @@ std::vector<traffic_case> traffic_cases() {
   };
 }
 
+std::vector<large_case> large_cases() {
+  std::vector<large_case> all;
+  const auto add = [&](const std::string& name, const char* algorithm, extent out, extent small,
+                       extent filter, auto* predicted) {
+    const traffic_case large{algorithm, with_outputs(out, filter), 0, predicted};
+    large_case c{name, large, {algorithm, with_outputs(small, filter)}, predicted(large)};
+    if (predicted == read_by_overlap_save) {
+      const cuda::overlap_save_blocks b = blocks_of(large);
+      const detail::axis row = along_rows(large.problem);
+      const detail::axis col = along_cols(large.problem);
+      c.samples = static_cast<std::uint64_t>(read_along(row, b.rows, row.taps) *
+                                             read_along(col, b.cols, col.taps) * sample);
+      c.points = b.points.points();
+      c.blocks = b.count;
+      c.accesses = cuda::overlap_save_accesses(cuda::transform_of(b.points).count);
+    }
+    all.push_back(c);
+  };
+  const extent image(4096, 4096);
+  const extent signal(1, 1 << 24);
+  for (const int k : {3, 5, 7, 9, 11, 15})
+    add("2d_4096_k" + std::to_string(k), "cuda/direct", image, {128, 128}, {k, k}, read_by_direct);
+  for (const int k : {5, 7, 15, 31})
+    add("2d_4096_g" + std::to_string(k), "cuda/separable", image, {256, 256}, {k, k},
+        read_by_separable);
+  for (const int k : {3, 16, 31, 63})
+    add("1d_2p24_k" + std::to_string(k), "cuda/direct", signal, {1, 1 << 14}, {1, k},
+        read_by_direct_row);
+  for (const int k : {127, 511, 1023, 4095})
+    add("1d_2p24_k" + std::to_string(k), "cuda/overlap_save", signal, {1, 1 << 18}, {1, k},
+        read_by_overlap_save);
+  for (const int k : {21, 31, 63})
+    add("2d_4096_k" + std::to_string(k), "cuda/overlap_save", image, {1024, 1024}, {k, k},
+        read_by_overlap_save);
+  return all;
+}
+
 int registers_of(const traffic_case& c) {
   if (c.algorithm == "cuda/overlap_save")
     return 65536 / (cuda::block_threads * cuda::overlap_save_blocks_at_once<float>) / 8 * 8;
+  if (c.algorithm == "cuda/direct" && c.problem.filter.rows > 1 && !comes_with_launch(c.problem))
+    return 65536 / (cuda::block_threads * cuda::direct_blocks_at_once<float, false>) / 8 * 8;
   return cuda::registers_at_most<float>;
 }
 

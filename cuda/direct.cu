@@ -46,9 +46,6 @@ __device__ __forceinline__ tile_origin origin_of(std::uint32_t t, const tile_gri
           .plane = place.plane};
 }
 
-/// Whether a kernel steps over taps that are zero. Integers need not.
-enum class zeros : bool { none, skipped };
-
 /// Adds kn × ln products to each of a thread's outputs, of which `corner` is under the first one. `Known` is
 /// the filter's extent where the compiler knows it, else 0.
 template <int Known, int Rows, int Cols, class Sample, class Sum, class TapAt>
@@ -99,8 +96,9 @@ __device__ __forceinline__ void load_fours(T (&to)[Count], const T* from) {
 }
 
 /// The same as slide_down for `Some` of the filter's columns, up to four, and outputs next to one another. Taps read
-/// the same way as samples: `taps` is the one for the sample under `corner`, rows of them are `tap_pitch` apart.
-template <int Some, zeros Zeros, int Rows, class Sample, class Tap, class Sum>
+/// the same way as samples: `taps` is the one for the sample under `corner`, rows of them are `tap_pitch` apart. `Zeros`
+/// says whether there may be any among them.
+template <int Some, bool Zeros, int Rows, class Sample, class Tap, class Sum>
 __device__ __forceinline__ void slide_down_by_fours(Sum (&sums)[Rows][4], const Sample* corner,
                                                     int pitch, const Tap* taps, int tap_pitch,
                                                     int kn) {
@@ -113,7 +111,7 @@ __device__ __forceinline__ void slide_down_by_fours(Sum (&sums)[Rows][4], const 
     load_fours(h, taps);
 #pragma unroll
     for (int l = 0; l < Some; ++l) {
-      if (Zeros == zeros::skipped && h[l] == Tap{}) continue;
+      if (Zeros && h[l] == Tap{}) continue;
 #pragma unroll
       for (int r = 0; r < Rows; ++r)
 #pragma unroll
@@ -138,7 +136,7 @@ __device__ __forceinline__ void slide_down_by_fours(Sum (&sums)[Rows][4], const 
   }
 }
 
-template <zeros Zeros, int Rows, class Sample, class Tap, class Sum>
+template <bool Zeros, int Rows, class Sample, class Tap, class Sum>
 __device__ __forceinline__ void slide_by_fours(Sum (&sums)[Rows][4], const Sample* corner,
                                                int pitch, const Tap* taps, int tap_pitch, int kn,
                                                int ln) {
@@ -242,7 +240,7 @@ struct direct_params : params<Tap> {
 };
 
 /// A tile under which all taps lie at once is loaded for the first of its filters, and serves all.
-template <class Sample, class Tap, class Sum, bool Narrow, zeros Zeros>
+template <class Sample, class Tap, class Sum, bool Narrow, bool Zeros>
 __global__ void __launch_bounds__(block_threads, direct_blocks_at_once<Sum, Narrow>)
     direct_kernel(const __grid_constant__ direct_params<Tap> p,
                   const __grid_constant__ tile_grid grid) {
@@ -360,13 +358,17 @@ class direct final : public kernels {
  private:
   using kernel = void (*)(direct_params<Tap>, tile_grid);
 
-  static kernel kernel_for(bool narrow, bool with_zeros) {
+  static kernel kernel_for(bool narrow, [[maybe_unused]] bool with_zeros) {
     if constexpr (sizeof(Sum) <= 8)  // is_narrow says so of no others
-      if (narrow) return direct_kernel<Sample, Tap, Sum, true, zeros::skipped>;
-    if constexpr (direct_tile_for(sizeof(Sum)).together) {
-      if (!with_zeros) return direct_kernel<Sample, Tap, Sum, false, zeros::none>;
+      if (narrow) return direct_kernel<Sample, Tap, Sum, true, true>;
+    constexpr bool by_fours = direct_tile_for(sizeof(Sum)).together;
+    if constexpr (by_fours && std::is_integral_v<Tap>) {
+      return direct_kernel<Sample, Tap, Sum, false, false>;
+    } else {
+      if constexpr (by_fours)
+        if (!with_zeros) return direct_kernel<Sample, Tap, Sum, false, false>;
+      return direct_kernel<Sample, Tap, Sum, false, true>;
     }
-    return direct_kernel<Sample, Tap, Sum, false, zeros::skipped>;
   }
   [[nodiscard]] direct_tile shape() const { return direct_tile_for(sizeof(Sum), narrow_); }
   [[nodiscard]] bank bank_of(const detail::request& r) const {

@@ -144,6 +144,9 @@ class sums_anew {
   sums_anew(const detail::normal_form& form, std::vector<Tap> taps)
       : form_(form), taps_(std::move(taps)) {}
 
+  /// Whether sums may be spoilt at all.
+  [[nodiscard]] bool has_work() const noexcept { return !taps_.empty(); }
+
   /// Those of `count` outputs of a filter that are not finite, from column `j` of row `i` on.
   void mend(result* sums, std::int64_t count, const any_const_view& in, std::int64_t plane,
             std::int64_t f, std::int64_t i, std::int64_t j) const {

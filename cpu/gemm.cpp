@@ -4,11 +4,12 @@
 //     outputs [filters × places] = taps [filters × depth] · patches [depth × places]
 //
 // A place is an output's row and column, and the depth counts the taps of all channels that a filter sees. The matrix
-// of patches never exists as a whole: of a block of places and a part of the depth, which stay in the second-level
-// cache, it is put together in panels from rows of x̃ (Goto and van de Geijn, Anatomy of high-performance matrix
-// multiplication, 2008, with the borders, strides and dilations in its packing). Rows that a stride goes over are
-// taken apart when they are loaded, so that neighbouring places are neighbours in memory. Complex numbers are two
-// rows or columns of real ones. Each output is summed in one order, whatever the threads.
+// of patches never exists as a whole: of a block of places and a part of the depth, rows of x̃ are loaded into the
+// second-level cache, and one panel after the other is put together from them in the first-level cache, to be multiplied
+// by all filters (Goto and van de Geijn, Anatomy of high-performance matrix multiplication, 2008, with the borders,
+// strides and dilations in its packing). Rows that a stride goes over are taken apart when they are loaded, so that
+// neighbouring places are neighbours in memory. Complex numbers are two rows or columns of real ones. Sums are made
+// where the output is, if its places lie one behind the other. Each is made in one order, whatever the threads.
 
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/error_bound.hpp>
@@ -82,7 +83,7 @@ class gemm final : public runnable {
                             (part * phases_ + at % phases_) * phase_pitch_ + at / phases_);
         }
     panels_ = (blocks_.places() - 1) / loops_.cols + 1;
-    panel_pitch_ = blocks_.depth_at_once * loops_.cols + 64;
+    channel_pitch_ = blocks_.planes * blocks_.span_rows * row_pitch_;
     pack_taps(taps);
     cut_lanes(r);
   }
@@ -113,9 +114,9 @@ class gemm final : public runnable {
 
   /// What a thread computes with.
   struct scratch {
-    T* rows;       // of x̃, of a channel
+    T* rows;       // of x̃, of the channels of a part of the depth
     Element* row;  // one of them, as it is loaded
-    T* panels;     // of samples
+    T* panel;      // of samples
     T* sums;
     result* results;
     piece* pieces;
@@ -127,7 +128,7 @@ class gemm final : public runnable {
       };
       rows = reinterpret_cast<T*>(take(g.rows_bytes()));
       row = reinterpret_cast<Element*>(take(g.row_bytes()));
-      panels = reinterpret_cast<T*>(take(g.panels_bytes()));
+      panel = reinterpret_cast<T*>(take(g.panel_bytes()));
       sums = reinterpret_cast<T*>(take(g.sums_bytes()));
       results = reinterpret_cast<result*>(take(g.results_bytes()));
       pieces = reinterpret_cast<piece*>(take(g.pieces_bytes()));
@@ -135,14 +136,14 @@ class gemm final : public runnable {
     }
   };
   [[nodiscard]] std::size_t rows_bytes() const noexcept {
-    return static_cast<std::size_t>(blocks_.planes * blocks_.span_rows * row_pitch_ + loops_.cols) *
+    return static_cast<std::size_t>(blocks_.channels_at_once * channel_pitch_ + loops_.cols) *
            sizeof(T);
   }
   [[nodiscard]] std::size_t row_bytes() const noexcept {
     return static_cast<std::size_t>(blocks_.span_cols) * sizeof(Element);
   }
-  [[nodiscard]] std::size_t panels_bytes() const noexcept {
-    return static_cast<std::size_t>(panels_ * panel_pitch_) * sizeof(T);
+  [[nodiscard]] std::size_t panel_bytes() const noexcept {
+    return static_cast<std::size_t>((blocks_.depth_at_once + 1) * loops_.cols) * sizeof(T);
   }
   [[nodiscard]] std::int64_t sums_pitch() const noexcept { return panels_ * loops_.cols; }
   [[nodiscard]] std::size_t sums_bytes() const noexcept {
@@ -159,7 +160,7 @@ class gemm final : public runnable {
     return static_cast<std::size_t>(panels_ + 1) * sizeof(std::int32_t);
   }
   [[nodiscard]] std::size_t lane_bytes() const noexcept {
-    return aligned(rows_bytes()) + aligned(row_bytes()) + aligned(panels_bytes()) +
+    return aligned(rows_bytes()) + aligned(row_bytes()) + aligned(panel_bytes()) +
            aligned(sums_bytes()) + aligned(results_bytes()) + aligned(pieces_bytes()) +
            aligned(first_pieces_bytes());
   }
@@ -167,9 +168,8 @@ class gemm final : public runnable {
   // ---- taps
 
   /// Rows of taps in panels of `loops_.rows`, the last of as many as are left, rounded up to even.
-  [[nodiscard]] int rows_of(std::int64_t panel, std::int64_t height) const noexcept {
-    return static_cast<int>(
-        std::min<std::int64_t>(loops_.rows, (height - panel * loops_.rows + 1) / 2 * 2));
+  [[nodiscard]] int rows_of(std::int64_t first, std::int64_t height) const noexcept {
+    return static_cast<int>(std::min<std::int64_t>(loops_.rows, (height - first + 1) / 2 * 2));
   }
   [[nodiscard]] std::int64_t padded_height() const noexcept { return (blocks_.height + 1) / 2 * 2; }
 
@@ -194,7 +194,7 @@ class gemm final : public runnable {
       for (std::int64_t first = 0; first < blocks_.depth; first += blocks_.depth_at_once) {
         const std::int64_t last = std::min(first + blocks_.depth_at_once, blocks_.depth);
         for (std::int64_t row = 0; row < blocks_.height; row += loops_.rows) {
-          const int rows = rows_of(row / loops_.rows, blocks_.height);
+          const int rows = rows_of(row, blocks_.height);
           for (std::int64_t k = first; k < last; ++k)
             for (std::int64_t m = row; m < row + rows; ++m) {
               // The depth goes channel by channel, row by row, part by part, tap by tap.
@@ -233,35 +233,56 @@ class gemm final : public runnable {
   void compute(const block& b, const scratch& own, const any_const_view& in,
                const any_view& out) const {
     find_pieces(b, own);
+    const destination to = destination_of(b, out);
     for (std::int64_t first = 0; first < blocks_.depth; first += blocks_.depth_at_once) {
       const std::int64_t last = std::min(first + blocks_.depth_at_once, blocks_.depth);
-      pack_samples(b, first, last, own, in);
-      multiply(b, first, last, own);
+      for_each_channel(first, last, [&](std::int64_t channel, const taps_of_channel& t) {
+        load_rows(b, b.group * form_.channels + channel, t, own, in);
+      });
+      for (std::int64_t panel = 0; panel * loops_.cols < b.places(); ++panel) {
+        for_each_channel(first, last, [&](std::int64_t, const taps_of_channel& t) {
+          loops_.pack(
+              {.pieces = own.pieces + own.first_pieces[panel],
+               .count = own.first_pieces[panel + 1] - own.first_pieces[panel],
+               .offset = t.index * channel_pitch_ + t.bottom() * form_.row.dilation * row_pitch_,
+               .shifts = shifts_.data() + t.begin,
+               .taps = t.end - t.begin,
+               .to = own.panel + t.at * loops_.cols});
+        });
+        multiply(b, panel, first, last, own, to);
+      }
     }
-    store(b, own, in, out);
+    store(b, own, to, in, out);
   }
 
   // ---- samples
 
-  /// The part first … last of the depth of all places.
-  void pack_samples(const block& b, std::int64_t first, std::int64_t last, const scratch& own,
-                    const any_const_view& in) const {
+  /// Taps of a channel within a part of the depth, counted from the channel's first.
+  struct taps_of_channel {
+    std::int64_t index;  ///< of the channel, among those of the part
+    std::int64_t at;     ///< place of the first one in the part
+    std::int64_t begin;
+    std::int64_t end;
+    std::int64_t of_row;
+
+    /// Rows of the filter.
+    [[nodiscard]] std::int64_t top() const noexcept { return begin / of_row; }
+    [[nodiscard]] std::int64_t bottom() const noexcept { return (end - 1) / of_row; }
+  };
+
+  /// f(channel of the group, its taps) for the part first … last of the depth.
+  template <class F>
+  void for_each_channel(std::int64_t first, std::int64_t last, const F& f) const {
     const auto of_channel = static_cast<std::int64_t>(shifts_.size());
-    const std::int64_t of_row = form_.col.taps * parts_in;
-    for (std::int64_t k = first; k < last;) {
+    taps_of_channel t{};
+    t.of_row = form_.col.taps * parts_in;
+    for (std::int64_t k = first; k < last; ++t.index) {
       const std::int64_t channel = k / of_channel;
-      const std::int64_t begin = k - channel * of_channel;
-      const std::int64_t end = std::min(of_channel, last - channel * of_channel);
-      const std::int64_t bottom = (end - 1) / of_row;  // row of the filter
-      load_rows(b, b.group * form_.channels + channel, begin / of_row, bottom, own, in);
-      for (std::int64_t panel = 0; panel * loops_.cols < b.places(); ++panel)
-        loops_.pack({.pieces = own.pieces + own.first_pieces[panel],
-                     .count = own.first_pieces[panel + 1] - own.first_pieces[panel],
-                     .offset = bottom * form_.row.dilation * row_pitch_,
-                     .shifts = shifts_.data() + begin,
-                     .taps = end - begin,
-                     .to = own.panels + panel * panel_pitch_ + (k - first) * loops_.cols});
-      k += end - begin;
+      t.at = k - first;
+      t.begin = k - channel * of_channel;
+      t.end = std::min(of_channel, last - channel * of_channel);
+      f(channel, t);
+      k += t.end - t.begin;
     }
   }
 
@@ -279,16 +300,17 @@ class gemm final : public runnable {
     own.first_pieces[(b.places() - 1) / loops_.cols + 1] = count;
   }
 
-  /// Rows of x̃ of a channel that rows top … bottom of the filter meet, for all planes of the block.
-  void load_rows(const block& b, std::int64_t channel, std::int64_t top, std::int64_t bottom,
-                 const scratch& own, const any_const_view& in) const {
-    const std::int64_t from = form_.row.at(b.i, bottom);
-    const std::int64_t to = form_.row.at(b.i + b.rows - 1, top);
+  /// Rows of x̃ of a channel that those taps meet, for all planes of the block.
+  void load_rows(const block& b, std::int64_t channel, const taps_of_channel& t, const scratch& own,
+                 const any_const_view& in) const {
+    const std::int64_t from = form_.row.at(b.i, t.bottom());
+    const std::int64_t to = form_.row.at(b.i + b.rows - 1, t.top());
     const std::int64_t left = form_.col.at(b.j, form_.col.taps - 1);
     const std::int64_t count = form_.col.at(b.j + b.cols - 1, 0) - left + 1;
     for (std::int64_t p = 0; p < b.planes; ++p)
       for (std::int64_t r = from; r <= to; ++r) {
-        T* const row = own.rows + (p * blocks_.span_rows + r - from) * row_pitch_;
+        T* const row =
+            own.rows + t.index * channel_pitch_ + (p * blocks_.span_rows + r - from) * row_pitch_;
         Element* const whole =
             parts_in == 1 && phases_ == 1 ? reinterpret_cast<Element*>(row) : own.row;
         load_row_of(whole, row_of(in, b.plane + p, channel, r, form_), in.step().col, left, count,
@@ -311,47 +333,86 @@ class gemm final : public runnable {
 
   // ---- sums
 
-  void multiply(const block& b, std::int64_t first, std::int64_t last, const scratch& own) const {
+  /// Where sums of a block may be made in the output: places lie there as they do in the matrix of sums. Tiles of these
+  /// many filters and places are whole; others reach beyond what there is, and are made elsewhere.
+  struct destination {
+    T* sums = nullptr;  ///< null where places lie otherwise
+    std::ptrdiff_t pitch = 0;
+    std::int64_t height = 0;
+    std::int64_t places = 0;
+  };
+
+  [[nodiscard]] destination destination_of(const block& b, const any_view& out) const {
+    if constexpr (parts_out == 1) {
+      const strides step = out.step();
+      if (form_.types.out == dtype_of<T> && step.col == 1 && b.planes == 1 &&
+          (b.rows == 1 || step.row == b.cols)) {
+        // Tiles are an even number of rows, and one or two vectors wide.
+        const std::int64_t places = b.places();
+        return {reinterpret_cast<T*>(place(b, 0, 0, 0, out)), step.channel,
+                b.height % 2 == 0 ? b.height : b.height / loops_.rows * loops_.rows,
+                places % (loops_.cols / 2) == 0 ? places : places / loops_.cols * loops_.cols};
+      }
+    }
+    return {};
+  }
+
+  /// Of the first output of a row, of filter `n` of the block.
+  [[nodiscard]] std::byte* place(const block& b, std::int64_t n, std::int64_t p, std::int64_t i,
+                                 const any_view& out) const {
+    const strides step = out.step();
+    const std::int64_t f = b.group * form_.filters + b.row / parts_out + n;
+    return static_cast<std::byte*>(out.data()) +
+           ((b.plane + p) * step.plane + f * step.channel + (b.i + i) * step.row + b.j * step.col) *
+               static_cast<std::int64_t>(size_of(form_.types.out));
+  }
+
+  void multiply(const block& b, std::int64_t panel, std::int64_t first, std::int64_t last,
+                const scratch& own, const destination& to) const {
     const std::int64_t depth = last - first;
     const T* const taps =
         packed_.data() + (b.group * blocks_.depth + first) * padded_height() + b.row * depth;
-    const std::int64_t places = b.places();
-    for (std::int64_t panel = 0; panel * loops_.cols < places; ++panel) {
-      const auto cols =
-          static_cast<int>(std::min<std::int64_t>(loops_.cols, places - panel * loops_.cols));
-      for (std::int64_t row = 0; row < b.height; row += loops_.rows)
-        loops_.multiply({.taps = taps + row * depth,
-                         .samples = own.panels + panel * panel_pitch_,
-                         .sums = own.sums + row * sums_pitch() + panel * loops_.cols,
-                         .pitch = sums_pitch(),
-                         .depth = depth,
-                         .rows = rows_of(row / loops_.rows, b.height),
-                         .cols = cols,
-                         .first = first == 0});
+    const std::int64_t at = panel * loops_.cols;
+    const auto cols = static_cast<int>(std::min<std::int64_t>(loops_.cols, b.places() - at));
+    for (std::int64_t row = 0; row < b.height; row += loops_.rows) {
+      const bool there = row < to.height && at < to.places;
+      const std::ptrdiff_t pitch = there ? to.pitch : sums_pitch();
+      loops_.multiply({.taps = taps + row * depth,
+                       .samples = own.panel,
+                       .sums = (there ? to.sums : own.sums) + row * pitch + at,
+                       .pitch = pitch,
+                       .depth = depth,
+                       .rows = rows_of(row, b.height),
+                       .cols = cols,
+                       .first = first == 0});
     }
   }
 
-  void store(const block& b, const scratch& own, const any_const_view& in,
+  void store(const block& b, const scratch& own, const destination& to, const any_const_view& in,
              const any_view& out) const {
-    const strides step = out.step();
-    const auto width = static_cast<std::int64_t>(size_of(form_.types.out));
-    for (std::int64_t m = 0; m < b.height; m += parts_out) {
-      const std::int64_t f = b.group * form_.filters + (b.row + m) / parts_out;
-      T* sums = own.sums + m * sums_pitch();
+    const std::int64_t f = b.group * form_.filters + b.row / parts_out;
+    for (std::int64_t n = 0; n < b.height / parts_out; ++n) {
+      T* sums = own.sums + n * parts_out * sums_pitch();
+      if (to.sums != nullptr) {
+        const std::int64_t first = n < to.height ? to.places : 0;
+        store_(reinterpret_cast<const result*>(sums + first), b.places() - first,
+               reinterpret_cast<std::byte*>(to.sums + n * to.pitch + first), 1);
+        if (!anew_.has_work()) continue;
+      }
       for (std::int64_t p = 0; p < b.planes; ++p)
         for (std::int64_t i = 0; i < b.rows; ++i, sums += b.cols) {
-          result* row = reinterpret_cast<result*>(sums);
-          if constexpr (parts_out == 2) {
-            row = own.results;
-            for (std::int64_t j = 0; j < b.cols; ++j) row[j] = {sums[j], sums[sums_pitch() + j]};
+          std::byte* const row_out = place(b, n, p, i, out);
+          if (to.sums != nullptr) {
+            anew_.mend(reinterpret_cast<result*>(row_out), b.cols, in, b.plane + p, f + n, b.i + i,
+                       b.j);
+            continue;
           }
-          anew_.mend(row, b.cols, in, b.plane + p, f, b.i + i, b.j);
-          store_(
-              row, b.cols,
-              static_cast<std::byte*>(out.data()) + ((b.plane + p) * step.plane + f * step.channel +
-                                                     (b.i + i) * step.row + b.j * step.col) *
-                                                        width,
-              step.col);
+          result* row = own.results;
+          if constexpr (parts_out == 2)
+            for (std::int64_t j = 0; j < b.cols; ++j) row[j] = {sums[j], sums[sums_pitch() + j]};
+          else row = sums;
+          anew_.mend(row, b.cols, in, b.plane + p, f + n, b.i + i, b.j);
+          store_(row, b.cols, row_out, out.step().col);
         }
     }
   }
@@ -370,7 +431,7 @@ class gemm final : public runnable {
   /// From the sample of the first place that the first tap of a channel's last row meets, in memory.
   std::vector<std::int64_t> shifts_;
   std::int64_t panels_ = 0;
-  std::int64_t panel_pitch_ = 0;
+  std::int64_t channel_pitch_ = 0;
   aligned_array<T> packed_;
   std::int64_t lanes_ = 1;
 };

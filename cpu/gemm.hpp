@@ -17,6 +17,7 @@ struct gemm_blocks {
   std::int64_t cols = 1;
   std::int64_t depth = 1;  ///< products of an output in all
   std::int64_t depth_at_once = 1;
+  std::int64_t channels_at_once = 1;  ///< that a part of the depth sees
   std::int64_t height =
       1;  ///< sums of a place in all: one for each filter, two where they are complex
   std::int64_t height_at_once = 1;
@@ -30,34 +31,47 @@ struct gemm_blocks {
 [[nodiscard]] inline gemm_blocks gemm_blocks_for(const detail::normal_form& form, int parts_in,
                                                  int parts_out, int rows, int cols,
                                                  std::int64_t bytes) {
-  // A panel of samples stays in the first-level cache, a block of them in half of the second.
+  // A panel of samples stays in the first-level cache; rows of x̃ and a part of all taps stay in the second.
   constexpr std::int64_t panel_bytes = 20 * 1024;
-  constexpr std::int64_t block_bytes = 240 * 1024;
-  constexpr std::int64_t most_height = 240;
+  constexpr std::int64_t most_height = 264;
+  constexpr std::int64_t most_panels = 16;
+  constexpr std::int64_t rows_bytes = 192 * 1024;
   const auto shared = [](std::int64_t n, std::int64_t most) {
-    return (n - 1) / ((n - 1) / most + 1) + 1;
+    return (n - 1) / ((n - 1) / std::max<std::int64_t>(most, 1) + 1) + 1;
   };
   gemm_blocks b;
-  b.depth = form.channels * form.row.taps * form.col.taps * parts_in;
-  b.depth_at_once = shared(b.depth, panel_bytes / (cols * bytes));
+  const std::int64_t of_row = form.col.taps * parts_in;
+  const std::int64_t of_channel = form.row.taps * of_row;
+  const std::int64_t most_depth = panel_bytes / (cols * bytes);
+  b.depth = form.channels * of_channel;
   b.height = form.filters * parts_out;
-  b.height_at_once = b.height <= most_height + rows ? b.height : most_height / rows * rows;
-  const std::int64_t room =
-      std::max<std::int64_t>(block_bytes / bytes / b.depth_at_once / cols, 4) * cols;
-  const std::int64_t most = std::min<std::int64_t>(room, 16 * cols);
+  b.height_at_once = b.height <= most_height + rows
+                         ? b.height
+                         : (shared(b.height, most_height) + rows - 1) / rows * rows;
+  const std::int64_t most = most_panels * cols;
   if (form.col.out > most) {
     b.cols = (shared(form.col.out, most) + cols - 1) / cols * cols;
   } else {
     b.cols = form.col.out;
-    b.rows = shared(form.row.out, std::max<std::int64_t>(most / b.cols, 1));
-    if (b.rows == form.row.out)
-      b.planes = shared(form.planes, std::max<std::int64_t>(most / (b.cols * b.rows), 1));
+    b.rows = shared(form.row.out, most / b.cols);
+    if (b.rows == form.row.out) b.planes = shared(form.planes, most / (b.cols * b.rows));
   }
-  // As many rows of the filter as a part of the depth may touch.
-  const std::int64_t of_filter =
-      std::min(form.row.taps, (b.depth_at_once - 1) / (form.col.taps * parts_in) + 2);
-  b.span_rows = (b.rows - 1) * form.row.stride + (of_filter - 1) * form.row.dilation + 1;
   b.span_cols = (b.cols - 1) * form.col.stride + form.col.reach();
+  // As many rows of the filter as a part of the depth may touch.
+  const auto span_rows = [&](std::int64_t of_filter) {
+    return (b.rows - 1) * form.row.stride + (of_filter - 1) * form.row.dilation + 1;
+  };
+  if (of_channel > most_depth) {  // parts of channels
+    b.depth_at_once = shared(b.depth, most_depth);
+    b.channels_at_once = std::min<std::int64_t>(form.channels, 2);
+    b.span_rows = span_rows(std::min(form.row.taps, (b.depth_at_once - 1) / of_row + 2));
+  } else {
+    b.span_rows = span_rows(form.row.taps);
+    const std::int64_t of_rows = b.planes * b.span_rows * b.span_cols * parts_in * bytes;
+    b.channels_at_once =
+        shared(form.channels, std::min(most_depth / of_channel, rows_bytes / of_rows));
+    b.depth_at_once = b.channels_at_once * of_channel;
+  }
   return b;
 }
 

@@ -54,18 +54,38 @@ void multiply_rows(const gemm_tile<typename With::sum>& t) {
   else multiply_tile<With, Rows, gemm_vectors>(t);
 }
 
-template <class T>
-void pack_panel(const gemm_pieces<T>& p) {
+/// A panel of so many pieces; 0: of any number. What is read in the loop is in variables, for all that the compiler knows
+/// stores may change the arguments.
+template <class T, int Pieces>
+CONVGPU_INLINE void pack_pieces(const gemm_pieces<T>& p) {
+  using piece = typename gemm_pieces<T>::piece;
+  const std::int64_t count = Pieces > 0 ? Pieces : p.count;
+  piece known[Pieces > 0 ? Pieces : 1];
+  for (int n = 0; n < Pieces; ++n) known[n] = p.pieces[n];
+  const piece* const pieces = Pieces > 0 ? known : p.pieces;
+  const std::int64_t* const shifts = p.shifts;
+  const std::int64_t taps = p.taps;
+  const std::int64_t offset = p.offset;
   T* to = p.to;
-  for (std::int64_t l = 0; l < p.taps; ++l) {
-    const std::int64_t shift = p.offset + p.shifts[l];
-    for (std::int64_t n = 0; n < p.count; ++n) {
-      const T* const from = p.pieces[n].from + shift;
-      T* const there = to + p.pieces[n].at;
+  for (std::int64_t l = 0; l < taps; ++l) {
+    const std::int64_t shift = offset + shifts[l];
+#pragma GCC unroll 2
+    for (std::int64_t n = 0; n < count; ++n) {
+      const T* const from = pieces[n].from + shift;
+      T* const there = to + pieces[n].at;
       store(there, load(from));
-      if (p.pieces[n].cols > lanes<T>) store(there + lanes<T>, load(from + lanes<T>));
+      if (pieces[n].cols > lanes<T>) store(there + lanes<T>, load(from + lanes<T>));
     }
     to += gemm_vectors * lanes<T>;
+  }
+}
+
+template <class T>
+void pack_panel(const gemm_pieces<T>& p) {
+  switch (p.count) {
+    case 1: return pack_pieces<T, 1>(p);
+    case 2: return pack_pieces<T, 2>(p);
+    default: return pack_pieces<T, 0>(p);
   }
 }
 

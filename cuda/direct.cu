@@ -328,7 +328,7 @@ class direct final : public kernels {
  public:
   direct(const detail::request& r, const detail::tap_values& taps)
       : narrow_(is_narrow(r.form.row.out, r.form.col.out, sizeof(Sum))),
-        kernel_(kernel_for(narrow_, has_zeros<Tap>(taps))),
+        kernel_(kernel_for(narrow_, has_zeros(taps_as<Tap>(taps)))),
         bank_(bank_of(r)),
         taps_(on_device(taps_as<Tap>(taps))) {
     load(kernel_);
@@ -418,8 +418,10 @@ std::unique_ptr<const kernels> tiled(const detail::request& r) {
     const bool single =
         !r.form.has_channels() && !is_narrow(r.form.row.out, r.form.col.out, sizeof(Sum));
     // Those of sums by fours step over no zeros.
-    const bool suits = !direct_tile_for(sizeof(Sum)).together || !has_zeros<Tap>(r.filter.values);
-    if (single && suits && r.form.row.taps == r.form.col.taps) switch (r.form.row.taps) {
+    const bool suits =
+        !direct_tile_for(sizeof(Sum)).together || !has_zeros(taps_as<Tap>(r.filter.values));
+    if (single && suits && has_small_kernel(r.form.row.taps, r.form.col.taps))
+      switch (r.form.row.taps) {
         case 3: return std::make_unique<direct_small<Sample, Tap, Sum, 3>>(r);
         case 5: return std::make_unique<direct_small<Sample, Tap, Sum, 5>>(r);
         case 7: return std::make_unique<direct_small<Sample, Tap, Sum, 7>>(r);

@@ -144,7 +144,7 @@ class direct_line final : public kernels {
             r.form,
             detail::saturated_product(pieces(r.form.col.out), (r.form.row.out - 1) / lines() + 1),
             blocks_worth_launching(r.device))),
-        zeros_(has_zeros<Tap>(r.filter.values)),
+        zeros_(has_zeros(taps_as<Tap>(r.filter.values))),
         taps_(on_device(taps_as<Tap>(r.filter.values))) {
     load(direct_line_kernel<Sample, Tap, Sum>);
   }

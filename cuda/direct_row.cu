@@ -90,7 +90,7 @@ template <class Sample, class Tap, class Sum>
 class direct_row final : public kernels {
  public:
   direct_row(const detail::tap_values& taps, int lines)
-      : lines_(lines), zeros_(has_zeros<Tap>(taps)), taps_(taps_as<Tap>(taps)) {
+      : lines_(lines), taps_(taps_as<Tap>(taps)), zeros_(has_zeros(taps_)) {
     if (small()) {
       load(direct_row_kernel<Sample, Tap, Sum, small_row_params<Tap>>);
     } else {
@@ -127,8 +127,8 @@ class direct_row final : public kernels {
   [[nodiscard]] bool small() const { return taps_.size() <= small_filter; }
 
   int lines_;
-  bool zeros_;
   std::vector<Tap> taps_;
+  bool zeros_;
   device_memory stored_;
 };
 

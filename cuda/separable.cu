@@ -120,8 +120,7 @@ class fused final : public kernels {
   explicit fused(const detail::request& r)
       : column_(taps_as<Tap>(detail::separable_terms(r).front().column)),
         row_(taps_as<Tap>(detail::separable_terms(r).front().row)),
-        zeros_(has_zeros<Tap>(detail::separable_terms(r).front().column) ||
-               has_zeros<Tap>(detail::separable_terms(r).front().row)),
+        zeros_(has_zeros(column_) || has_zeros(row_)),
         exact_(detail::separable_terms(r).front().error == 0),
         words_(detail::rank_words(r, detail::separable_terms(r))),
         shared_(separable_layout_for<Sample, Sum>(static_cast<int>(r.form.row.taps),

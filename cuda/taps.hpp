@@ -30,10 +30,9 @@ template <class Tap, class Values>  // filter_taps::values, or one like it
 }
 
 /// Whether there are taps that a kernel must step over: 0 · NaN stays out. Of integers none has to be.
-template <class Tap, class Values>
-[[nodiscard]] bool has_zeros(const Values& values) {
+template <class Tap>
+[[nodiscard]] bool has_zeros(const std::vector<Tap>& taps) {
   if constexpr (std::is_integral_v<Tap>) return false;
-  const std::vector<Tap> taps = taps_as<Tap>(values);
   return std::find(taps.begin(), taps.end(), Tap{}) != taps.end();
 }
 

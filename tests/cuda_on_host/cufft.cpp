@@ -254,10 +254,7 @@ void forget_cufft_plans() {
   plans().clear();
 }
 
-}  // namespace cuda_on_host::detail
-
-void* cuda_on_host::cufft_function(const char* name) {
-  using namespace detail;
+void* cufft_function(std::string_view name) {
   if (!the_runtime().on.has_cufft) return nullptr;
   static const std::pair<std::string_view, void*> all[] = {
       {"cufftCreate", reinterpret_cast<void*>(create)},
@@ -277,3 +274,5 @@ void* cuda_on_host::cufft_function(const char* name) {
     if (known == name) return function;
   return nullptr;
 }
+
+}  // namespace cuda_on_host::detail

@@ -36,6 +36,7 @@ void runtime::restart(const machine& to) {
   executables.clear();
   forget_cufft_plans();
   forget_cublas_handles();
+  forget_programs();
   dynamic_shared_limits.clear();
   loaded.clear();
   launches.clear();
@@ -529,6 +530,7 @@ live_objects live() {
     count.graphs = static_cast<int>(r.graphs.size() + r.executables.size());
     count.transforms = cuda_on_host::detail::live_cufft_plans();
     count.multipliers = cuda_on_host::detail::live_cublas_handles();
+    count.programs = cuda_on_host::detail::live_programs();
     return count;
   });
 }

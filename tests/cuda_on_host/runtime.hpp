@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <sstream>
+#include <string_view>
 #include <thread>
 
 #include "execution.hpp"
@@ -179,6 +180,10 @@ class runtime {
   [[nodiscard]] std::size_t dynamic_shared_limit(const void* kernel) const;
   /// Onto the current device, unless it is there.
   void load(const void* kernel);
+  /// What the running kernel does wrong, if nothing was before.
+  void note_fault(cudaError_t error, std::string why) {
+    if (fault_.error == cudaSuccess) fault_ = {error, std::move(why)};
+  }
   void count_access(std::uint64_t launch_record::*counter, const void* address, std::size_t bytes,
                     const char* verb);
 
@@ -209,10 +214,17 @@ class runtime {
 
 runtime& the_runtime();
 
+/// Functions by their names; null where there are none.
+void* cufft_function(std::string_view name);
+void* cublas_function(std::string_view name);
+void* nvrtc_function(std::string_view name);
+
 /// Under its lock.
 int live_cufft_plans();
 void forget_cufft_plans();
 int live_cublas_handles();
 void forget_cublas_handles();
+int live_programs();
+void forget_programs();
 
 }  // namespace cuda_on_host::detail

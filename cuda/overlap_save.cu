@@ -7,6 +7,10 @@
 //              largest sample is from 1 to below 2, and data of any size neither overflow nor vanish
 //   store      the outputs, scaled back
 //
+// Filters that see one channel each are one launch. Those of a channel are for one block, or shared out among as many as
+// a device wants: it keeps what the stages have left of its samples, and makes from there, one filter after the other,
+// what they become, in as many points beside them.
+//
 // What is not finite is left out. A block that has such samples goes through once more: ones in their places, zeros
 // elsewhere, and ones in place of the taps that are not zero, give to each output how many of them it sees.
 //
@@ -23,6 +27,7 @@
 #include "blocks.cuh"
 #include "launch.hpp"
 #include "memory.hpp"
+#include "singles.hpp"
 #include "taps.hpp"
 #include "transform.cuh"
 #include "tuning.hpp"
@@ -41,10 +46,23 @@ struct overlap_save_params : image_params {
   int row_reach;
   int col_reach;
   int filter_exponent;  // taps have been divided by this power of two
+  bank filters;
+  int results_at;  // behind the points where these are kept for other filters, else in their place
+  int marks_at;    // behind a filter's spectrum that of the places of its taps
+  int numbers;     // of both
   transform stages;
   const complex_number<T>* roots;
-  const complex_number<T>* spectrum;
-  const complex_number<T>* marks;  // spectrum of the places of taps
+  const complex_number<T>* spectra;
+};
+
+/// Outputs of a block, and for which filters.
+struct bank_outputs : block_outputs {
+  bank_place image;
+
+  template <class T>
+  __device__ __forceinline__ bank_outputs(std::uint32_t t, const overlap_save_params<T>& p,
+                                          const tile_grid& grid)
+      : block_outputs(t, p, grid), image(static_cast<std::uint32_t>(plane), p.filters) {}
 };
 
 /// A sample's part of the block: its number, or in their second round whether it is not finite.
@@ -80,7 +98,7 @@ __device__ __forceinline__ void put_sample(T* re, T* im, int i,
 
 /// The samples of a block, zeros behind those that its outputs see. By all threads; nobody waits.
 template <class T, bool Complex>
-__device__ found<T> load_block(T* re, T* im, const block_outputs& b, bool of_marks,
+__device__ found<T> load_block(T* re, T* im, const bank_outputs& b, bool of_marks,
                                const overlap_save_params<T>& p) {
   struct {
     std::int64_t row;  // of x̃
@@ -100,7 +118,8 @@ __device__ found<T> load_block(T* re, T* im, const block_outputs& b, bool of_mar
       s.row >= 0 && s.col >= 0 && s.row + s.rows <= p.row.in && s.col + s.cols <= p.col.in;
   found<T> all{};
   with_input_type<T, Complex>(p.in.type, [&]<class In>() {
-    const In* const plane = static_cast<const In*>(p.in.data) + b.plane * p.in.step.plane;
+    const In* const plane = static_cast<const In*>(p.in.data) + b.image.plane * p.in.step.plane +
+                            b.image.channel * p.in.step.channel;
     if (inside) {
 #pragma unroll 1
       for (int r = first; r < s.rows; r += step) {
@@ -145,10 +164,10 @@ __device__ found<T> load_block(T* re, T* im, const block_outputs& b, bool of_mar
   return all;
 }
 
-/// The wanted outputs of a block from its points; in the round of marks NaN where more than none are seen.
+/// The wanted outputs of a block, of one of its filters, from its points; in the round of marks NaN where more than none are seen.
 template <class T, bool Complex, class Result>
-__device__ void store_block(const T* re, const T* im, const block_outputs& b, bool of_marks,
-                            T scale, const overlap_save_params<T>& p) {
+__device__ void store_block(const T* re, const T* im, const bank_outputs& b, int filter,
+                            bool of_marks, T scale, const overlap_save_params<T>& p) {
   const detail::range& rows = b.rows;
   const detail::range& cols = b.cols;
   const int across = p.lines == 1 ? block_threads : warp;
@@ -160,7 +179,8 @@ __device__ void store_block(const T* re, const T* im, const block_outputs& b, bo
   const int first = thread_of_block() / across;
   const int step = block_threads / across;
   with_stored_type<Result>(p.out.type, [&]<class Out>() {
-    Out* const to = static_cast<Out*>(p.out.data) + b.plane * p.out.step.plane +
+    Out* const to = static_cast<Out*>(p.out.data) + b.image.plane * p.out.step.plane +
+                    (b.image.first_filter + filter) * p.out.step.channel +
                     rows.first * p.out.step.row + cols.first * p.out.step.col;
 #pragma unroll 1
     for (int r = first; r < last_row; r += step) {
@@ -196,30 +216,46 @@ __device__ __forceinline__ std::uint32_t anew(std::uint32_t t) {
   return t;
 }
 
-template <class T, bool Complex, class Result>
-__global__ void __launch_bounds__(block_threads, overlap_save_blocks_at_once<T>)
+/// With `Several` for the filters of its block one after the other, else for the one that there is.
+template <class T, bool Complex, class Result, bool Several>
+__global__ void __launch_bounds__(block_threads, overlap_save_blocks_at_once<T, Several>)
     overlap_save_kernel(const __grid_constant__ overlap_save_params<T> p,
                         const __grid_constant__ tile_grid grid) {
   auto* const re = reinterpret_cast<T*>(dynamic_shared());
   T* const im = re + place<T>(p.stages.points);
-  auto* const of_warps = reinterpret_cast<found<T>*>(im + place<T>(p.stages.points));
+  auto* const of_warps =
+      reinterpret_cast<found<T>*>(im + place<T>(p.stages.points) + (Several ? p.results_at : 0));
   const shared_points<T> block{re, im, p.roots};
 
   for (std::uint32_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
     bool of_marks = false;
     for (;;) {
-      tell_block(load_block<T, Complex>(re, im, block_outputs(anew(t), p, grid), of_marks, p),
+      tell_block(load_block<T, Complex>(re, im, bank_outputs(anew(t), p, grid), of_marks, p),
                  of_warps);
       __syncthreads();
       const auto scale = [&] {
         return of_marks ? scales<T>{T{1}, T{1}}
                         : scales_for(of_block(of_warps).most, p.filter_exponent);
       };
-      convolve_points(block, p.stages, of_marks ? p.marks : p.spectrum, scale().in);
-      store_block<T, Complex, Result>(re, im, block_outputs(anew(t), p, grid), of_marks,
-                                      scale().out, p);
-      const bool done = of_marks || !of_block(of_warps).bad;
-      __syncthreads();  // everybody has read the points, and what there is of them
+      transform_points_there(block, p.stages, scale().in);
+      const auto of_filter = [&](int f) {
+        const int results = Several ? p.results_at : 0;
+        const std::int64_t filter = bank_outputs(anew(t), p, grid).image.first_filter + f;
+        convolve_points(block, results, p.stages,
+                        p.spectra + filter * p.numbers + (of_marks ? p.marks_at : 0));
+        store_block<T, Complex, Result>(re + results, im + results, bank_outputs(anew(t), p, grid),
+                                        f, of_marks, scale().out, p);
+        const bool is_done = of_marks || !of_block(of_warps).bad;
+        __syncthreads();  // everybody has read the results, and what there is of the points
+        return is_done;
+      };
+      bool done = false;
+      if constexpr (Several) {
+#pragma unroll 1
+        for (int f = 0; f < bank_outputs(anew(t), p, grid).image.filters; ++f) done = of_filter(f);
+      } else {
+        done = of_filter(0);
+      }
       if (done) break;
       of_marks = true;
     }
@@ -230,19 +266,20 @@ template <class T, bool Complex, class Result>
 class overlap_save final : public kernels {
  public:
   explicit overlap_save(const detail::request& r)
-      : swapped_(is_column(r.form)),
+      : filters_(r.form.out_channels()),
+        swapped_(is_column(r.form)),
         blocks_(overlap_save_blocks_for(r).value()),
         samples_(samples_of(blocks_.points, Complex ? 1 : 2)),
         stages_(transform_of(blocks_.points)) {
     const overlap_save_tables<T> tables = overlap_save_tables_of<T>(r, blocks_);
     filter_exponent_ = tables.filter_exponent;
     tables_ = on_device(tables.numbers);
-    load(kernel);
+    load(kernel());
     if (blocks_.shared > shared_everywhere) {
       int most = 0;  // never less than what another plan asked for
       check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, r.device),
             "cudaDeviceGetAttribute");
-      check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most),
+      check(cudaFuncSetAttribute(kernel(), cudaFuncAttributeMaxDynamicSharedMemorySize, most),
             "cudaFuncSetAttribute");
     }
   }
@@ -252,13 +289,17 @@ class overlap_save final : public kernels {
       return (rows == 1 ? "" : std::to_string(rows) + " x ") + std::to_string(cols);
     };
     return "blocks of " + by(samples_.rows, samples_.cols) + " samples for " +
-           by(blocks_.rows, blocks_.cols) + " outputs, error at most " +
-           detail::short_text(blocks_.error);
+           by(blocks_.rows, blocks_.cols) + " outputs" +
+           (filters_ == 1 ? ""
+                          : " of " + std::to_string(blocks_.filters.of_part) +
+                                (blocks_.filters.of_part == 1 ? " filter" : " filters")) +
+           ", error at most " + detail::short_text(blocks_.error);
   }
   [[nodiscard]] bool exact_on_integers() const noexcept override {
     return std::is_same_v<Result, std::int64_t>;
   }
   [[nodiscard]] extent block() const noexcept override {
+    if (filters_ > 1) return {1, 1};  // staged data with channels goes by whole planes
     if (swapped_) return {blocks_.cols, blocks_.rows};
     return {blocks_.rows, blocks_.cols};
   }
@@ -275,34 +316,46 @@ class overlap_save final : public kernels {
     const auto* const tables = static_cast<const complex_number<T>*>(tables_.data());
     const auto rows = static_cast<int>(blocks_.rows);
     const auto cols = static_cast<int>(blocks_.cols);
-    for_each_grid(from_blocks, rows, cols, [&](const auto& part, const auto& grid) {
-      const overlap_save_params<T> with_tables{part,
-                                               p.rows,
-                                               p.cols,
-                                               rows,
-                                               cols,
-                                               static_cast<int>(samples_.rows),
-                                               static_cast<int>(samples_.cols),
-                                               static_cast<int>(p.row.reach()),
-                                               static_cast<int>(p.col.reach()),
-                                               filter_exponent_,
-                                               stages_,
-                                               tables,
-                                               tables + stages_.roots,
-                                               tables + stages_.roots + stages_.points};
-      cuda::launch(kernel, grid.total, blocks_.shared, on, with_tables, grid);
-    });
+    const bool keeps = blocks_.filters.of_part > 1;
+    const bool marks = !std::is_same_v<Result, std::int64_t>;
+    for_each_grid(
+        from_blocks, rows, cols,
+        [&](const auto& part, const auto& grid) {
+          const overlap_save_params<T> with_tables{part,
+                                                   p.rows,
+                                                   p.cols,
+                                                   rows,
+                                                   cols,
+                                                   static_cast<int>(samples_.rows),
+                                                   static_cast<int>(samples_.cols),
+                                                   static_cast<int>(p.row.reach()),
+                                                   static_cast<int>(p.col.reach()),
+                                                   filter_exponent_,
+                                                   blocks_.filters,
+                                                   keeps ? 2 * place<T>(stages_.points) : 0,
+                                                   stages_.points,
+                                                   stages_.points * (marks ? 2 : 1),
+                                                   stages_,
+                                                   tables,
+                                                   tables + stages_.roots};
+          cuda::launch(kernel(), grid.total, blocks_.shared, on, with_tables, grid);
+        },
+        blocks_.filters.images());
   }
 
  private:
-  static constexpr auto kernel = overlap_save_kernel<T, Complex, Result>;
+  [[nodiscard]] auto kernel() const {
+    return blocks_.filters.of_part > 1 ? overlap_save_kernel<T, Complex, Result, true>
+                                       : overlap_save_kernel<T, Complex, Result, false>;
+  }
 
+  std::int64_t filters_;
   bool swapped_;
   overlap_save_blocks blocks_;
   extent samples_;  // of a block
   transform stages_;
   int filter_exponent_ = 0;
-  device_memory tables_;  // roots, spectrum, marks
+  device_memory tables_;  // roots; spectrum and marks of each filter
 };
 
 using made = std::unique_ptr<const kernels>;
@@ -317,6 +370,8 @@ made make_float(const detail::request& r) {
 }  // namespace
 
 std::unique_ptr<const kernels> overlap_save_kernels(const detail::request& r) {
+  if (r.form.has_channels() && !overlap_save_shares(r))
+    return singles_kernels(r, overlap_save_kernels);
   if (is_integer(r.form.types.filter))
     return std::make_unique<overlap_save<double, false, std::int64_t>>(r);
   return detail::sums_in_f64(r.form.types) ? make_float<double>(r) : make_float<float>(r);

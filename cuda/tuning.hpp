@@ -307,6 +307,10 @@ constexpr separable_layout separable_layout_for(int row_taps, int col_taps) {
   return l;
 }
 
+/// Powers of two by which the norms of filters may differ that share the transforms of a channel: far from what f32 has
+/// not.
+constexpr int norms_most_apart = 16;
+
 /// cuda/overlap_save. Points of a block: the fewest for which no half warps meet in a bank, the most that fit into
 /// the shared memory of any device, 128 KiB of f32.
 struct overlap_save_sizes {
@@ -318,26 +322,29 @@ struct overlap_save_sizes {
 /// A thread keeps 16 points in registers, 32 numbers, beside their roots, its tile and its places: 80 registers for
 /// three blocks of f32, which 8192 points leave room for on 9.0. Of f64 it is twice as much, more than the 128 of two
 /// blocks; with one, the sixteen points of a thread cover one another's latencies.
-template <class T>
-constexpr int overlap_save_blocks_at_once = std::is_same_v<T, float> ? 3 : 1;
+///
+/// With several filters for a block there are two of f32 at most, which have twice the points.
+template <class T, bool Several = false>
+constexpr int overlap_save_blocks_at_once = std::is_same_v<T, float> ? (Several ? 2 : 3) : 1;
 /// Samples that a thread asks for before it waits for the first: 32 bytes of them.
 template <class Sample>
 constexpr int overlap_save_loads = 32 / static_cast<int>(sizeof(Sample));
-/// The points, and what warps tell one another.
+/// The points, twice where several filters are for a block, and what warps tell one another.
 template <class T>
-constexpr std::size_t overlap_save_shared_bytes(int points) {
-  return shared_bytes_of<T>(points) +
+constexpr std::size_t overlap_save_shared_bytes(int points, int filters) {
+  return shared_bytes_of<T>(points) * (filters > 1 ? 2 : 1) +
          static_cast<std::size_t>(block_threads / warp) * 2 * sizeof(T);
 }
 /// What the system keeps of a multiprocessor's shared memory for each block.
 constexpr std::size_t shared_reserved = 1024;
 /// Accesses of shared memory for a point: a load and a store for each stage there and back, the last one's and the
-/// first one's back are one; filling and emptying.
-constexpr int overlap_save_accesses(int stages) {
-  return 4 * (stages - 1) + 2 + 2;
+/// first one's back are one; filling and emptying. There once, back for each filter, from points that are kept.
+/// And what takes as long as so many of them, of device memory and caches: samples and roots; spectrum, roots and results.
+constexpr int overlap_save_accesses(int stages, int filters) {
+  const int there = 2 * (stages - 1) + 1 + 2;
+  const int back = 2 + 2 * (stages - 1) + 1 + 4;
+  return there + filters * back;
 }
-/// What takes as long as so many of them, of device memory and caches: samples, results, spectrum and roots.
-constexpr int overlap_save_other_accesses = 6;
 /// How much longer a block takes where so few are on a multiprocessor that its barriers are waited for.
 constexpr double overlap_save_alone(int resident) {
   return resident >= 3 ? 1 : resident == 2 ? 1.15 : 1.5;
@@ -384,8 +391,6 @@ constexpr std::int64_t fft_most_samples = std::int64_t{1} << 22;
 /// Samples in one call of cuFFT: 16 MiB of f32 and their bins stay in the caches of large devices, and launches cost
 /// little beside them.
 constexpr std::int64_t fft_at_once = std::int64_t{1} << 22;
-/// Powers of two by which the norms of filters may differ that share a channel's bins: far from what f32 has not.
-constexpr int fft_most_apart = 16;
 /// What cuFFT is expected to do in one pass over memory.
 constexpr std::int64_t fft_in_a_pass = 8192;
 /// Kernels that move samples of any type across any border: 80 registers of f32, 128 of f64.

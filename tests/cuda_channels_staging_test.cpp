@@ -70,7 +70,7 @@ TEST_F(cuda_channels_staging, agrees_in_chunks_of_any_size) {
   for (const auto& [one_channel, make] : {std::pair<bool, make_kernels>{false, cuda::plain_kernels},
                                           {true, cuda::plain_kernels},
                                           {true, cuda::direct_kernels},
-                                          {true, cuda::each_kernels<cuda::overlap_save_kernels>}})
+                                          {true, cuda::overlap_save_kernels}})
     for (const std::size_t bytes : {2, 50, 400, 421, 1000, 1 << 20})
       for (const auto when : {cuda_on_host::execution::eager, cuda_on_host::execution::deferred,
                               cuda_on_host::execution::interleaved}) {

@@ -67,7 +67,9 @@ struct gemm_blocks {
     b.span_rows = span_rows(std::min(form.row.taps, (b.depth_at_once - 1) / of_row + 2));
   } else {
     b.span_rows = span_rows(form.row.taps);
-    const std::int64_t of_rows = b.planes * b.span_rows * b.span_cols * parts_in * bytes;
+    // Strides may be as long as numbers get.
+    const std::int64_t of_rows = detail::saturated_product(
+        b.planes * parts_in * bytes, detail::saturated_product(b.span_rows, b.span_cols));
     b.channels_at_once =
         shared(form.channels, std::min(most_depth / of_channel, rows_bytes / of_rows));
     b.depth_at_once = b.channels_at_once * of_channel;

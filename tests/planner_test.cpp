@@ -141,7 +141,7 @@ TEST(measure, takes_what_was_fastest_and_says_so) {
 
 TEST(measure, does_not_try_what_is_hopeless) {
   const plan p = blur({300, 300}, 61, {.policy = policy::measure});
-  EXPECT_EQ(p.describe().algorithm, "cpu/separable");
+  EXPECT_TRUE(of(p, p.describe().algorithm).measured_seconds);
   EXPECT_FALSE(of(p, "cpu/reference").measured_seconds);
 }
 

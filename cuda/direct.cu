@@ -52,8 +52,10 @@ template <int Known, int Rows, int Cols, class Sample, class Sum, class TapAt>
 __device__ __forceinline__ void slide_down(Sum (&sums)[Rows][Cols], const Sample* corner, int pitch,
                                            int kn, int ln, TapAt&& tap) {
   [[maybe_unused]] constexpr int along = Known == 0 ? 1 : Known;
-  // Of tiles of few rows as many windows as others have: more of them take registers that integers do not have.
-  [[maybe_unused]] constexpr int down = Known == 0 ? (Rows < 4 ? 4 : 8) : Known;
+  // Of integers, and in tiles of few rows, fewer at a time: more of them take registers that there are not.
+  [[maybe_unused]] constexpr int down = Known != 0                            ? Known
+                                        : Rows < 4 || std::is_integral_v<Sum> ? 4
+                                                                              : 8;
 #pragma unroll along
   for (int l = 0; l < (Known == 0 ? ln : Known); ++l) {
     const Sample* const column = corner + ((Known == 0 ? ln : Known) - 1 - l);

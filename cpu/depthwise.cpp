@@ -107,7 +107,8 @@ class depthwise final : public runnable {
     T* rows;     // of x̃
     T* row;      // one of them, as it is loaded
     T* results;  // of a row
-    std::int64_t* row_sources;   // rows of the input that rows of x̃ repeat, and columns; less than 0 outside
+    std::int64_t*
+        row_sources;  // rows of the input that rows of x̃ repeat, and columns; less than 0 outside
     std::int64_t* edge_sources;
 
     scratch(const depthwise& d, std::byte* memory) {
@@ -257,18 +258,18 @@ class depthwise final : public runnable {
   void load_rows(const block& b, std::int64_t channel, const window& w, const scratch& own,
                  const any_const_view& in) const {
     const strides step = in.step();
-    const std::byte* const data =
-        static_cast<const std::byte*>(in.data()) +
-        (b.plane * step.plane + channel * step.channel) *
-            static_cast<std::int64_t>(size_of(form_.types.in));
+    const std::byte* const data = static_cast<const std::byte*>(in.data()) +
+                                  (b.plane * step.plane + channel * step.channel) *
+                                      static_cast<std::int64_t>(size_of(form_.types.in));
     const bool as_they_are = form_.types.in == dtype_of<T> && step.col == 1 && phases_ == 1;
     const T outside = border_value<T>(form_.border);
     for (std::int64_t r = 0; r < w.span.rows; ++r) {
       T* const to = own.rows + r * along_pitch_;
       const std::int64_t source = own.row_sources[r];
       const std::byte* const row =
-          source < 0 ? nullptr
-                     : data + source * step.row * static_cast<std::int64_t>(size_of(form_.types.in));
+          source < 0
+              ? nullptr
+              : data + source * step.row * static_cast<std::int64_t>(size_of(form_.types.in));
       if (as_they_are) {
         if (row == nullptr) std::fill_n(to, w.span.cols, outside);
         else load_as_it_is(to, reinterpret_cast<const T*>(row), w, own, outside);
@@ -290,7 +291,7 @@ class depthwise final : public runnable {
       }
     };
     continued(0, w.inside);
-    std::copy_n(row + w.left + w.inside, w.end - w.inside, to + w.inside);
+    if (w.end > w.inside) std::copy_n(row + (w.left + w.inside), w.end - w.inside, to + w.inside);
     continued(w.end, w.span.cols);
   }
 

@@ -55,7 +55,7 @@ CONVGPU_INLINE void sum_block(const vector<T> (&taps)[Height * Width], const T* 
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
     for (int v = 0; v < Vectors; ++v) sums[i][v] = vector<T>{};
-  // Where the first row of taps of output row `r` lies, row i − r of taps of output row i does.
+      // Where the first row of taps of output row `r` lies, row i − r of taps of output row i does.
 #pragma GCC unroll 16
   for (int r = Rows - 1; r > -Height; --r)
 #pragma GCC unroll 16

@@ -274,6 +274,13 @@ struct taps_across {
   std::int64_t cols;
 };
 
+/// Filters of floating-point numbers of so many taps that these stay in registers: along rows, and, with rows of so many
+/// and without gaps, across channels.
+constexpr bool stay_in_registers(std::int64_t taps) {
+  return taps == 3 || taps == 9;
+}
+constexpr std::int64_t row_in_registers = 3;
+
 /// Loops for filters that see one channel each. Both add products in the order of taps.
 template <class T>
 struct depthwise {

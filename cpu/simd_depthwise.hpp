@@ -106,6 +106,7 @@ void along_rows(const taps_along<typename With::sum>& a) {
   using T = typename With::sum;
   constexpr int rows = 4;
   if constexpr (is_float<T>) {
+    static_assert(stay_in_registers(3) && stay_in_registers(9));
     if (a.count == 9 && a.taps_of_row == 3 && a.rows >= rows)
       return along_rows_of<T, 3, 3, rows>(a);
     if (a.count == 9) return along_rows_of<T, 1, 9, 1>(a);
@@ -176,8 +177,8 @@ void across_channels(const taps_across<typename With::sum>& arguments) {
         sums(a, from + c, a.values + c, out + c);
       j += pixels;
     };
-    if (a.taps_of_row == 3 && a.cols - j >= row_at_once)
-      sum(row_at_once, sum_across_rows<T, row_at_once, 3>);
+    if (a.taps_of_row == row_in_registers && a.cols - j >= row_at_once)
+      sum(row_at_once, sum_across_rows<T, row_at_once, row_in_registers>);
     else if (a.cols - j >= at_once) sum(at_once, sum_across<T, at_once>);
     else sum(1, sum_across<T, 1>);
   }

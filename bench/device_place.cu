@@ -56,6 +56,35 @@ class own_stream {
   cudaStream_t handle_ = nullptr;
 };
 
+/// What is queued on a stream, to be queued again as a whole.
+class graph {
+ public:
+  graph(stream on, const work& what) {
+    check(cudaStreamBeginCapture(on.handle(), cudaStreamCaptureModeThreadLocal),
+          "cudaStreamBeginCapture");
+    cudaGraph_t captured = nullptr;
+    try {
+      what(on);
+    } catch (...) {
+      (void)cudaStreamEndCapture(on.handle(), &captured);
+      if (captured != nullptr) (void)cudaGraphDestroy(captured);
+      throw;
+    }
+    check(cudaStreamEndCapture(on.handle(), &captured), "cudaStreamEndCapture");
+    const cudaError_t made = cudaGraphInstantiate(&handle_, captured, 0);
+    (void)cudaGraphDestroy(captured);
+    check(made, "cudaGraphInstantiate");
+  }
+  graph(const graph&) = delete;
+  graph& operator=(const graph&) = delete;
+  ~graph() { (void)cudaGraphExecDestroy(handle_); }
+
+  void launch(stream on) const { check(cudaGraphLaunch(handle_, on.handle()), "cudaGraphLaunch"); }
+
+ private:
+  cudaGraphExec_t handle_ = nullptr;
+};
+
 int attribute(cudaDeviceAttr what) {
   int value = 0;
   check(cudaDeviceGetAttribute(&value, what, 0), "cudaDeviceGetAttribute");
@@ -144,6 +173,24 @@ class device_place final : public place {
     run(stream_);
     end_.record(stream_);
     return end_.seconds_since(begin_);
+  }
+  [[nodiscard]] std::optional<row_seconds> seconds_in_a_row(const work& run) override {
+    constexpr int runs = 256;
+    const work row = [&](stream on) {
+      for (int i = 0; i < runs; ++i) run(on);
+    };
+    const graph replay(stream_, row);
+    const auto seconds_of_one = [&](const work& queue) {
+      const timing all = repeat([&] {
+        begin_.record(stream_);
+        queue(stream_);
+        end_.record(stream_);
+        return end_.seconds_since(begin_);
+      });
+      return all.median / runs;
+    };
+    return row_seconds{.launched = seconds_of_one(row),
+                       .replayed = seconds_of_one([&](stream on) { replay.launch(on); })};
   }
   [[nodiscard]] double copy_seconds(std::size_t in_bytes, std::size_t out_bytes) override {
     const std::size_t bytes = (in_bytes + out_bytes) / 2;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,6 +15,12 @@ namespace convgpu::bench {
 
 /// What is timed: must queue its work on that stream, or have done it on return.
 using work = std::function<void(stream)>;
+
+/// A run that is one of many in a row: each of them launched by itself, and all of them as one graph.
+struct row_seconds {
+  double launched = 0;
+  double replayed = 0;
+};
 
 class place {
  public:
@@ -33,6 +40,9 @@ class place {
 
   /// The time of one run.
   [[nodiscard]] virtual double seconds(const work& run) = 0;
+  /// The time of one of many runs in a row on warm caches: what small images take where launches are what is waited
+  /// for. `run` must want no workspace. Nothing where there are no graphs.
+  [[nodiscard]] virtual std::optional<row_seconds> seconds_in_a_row(const work&) { return {}; }
   /// The time of one copy that reads and writes as many bytes as a run with that input and output has to.
   [[nodiscard]] virtual double copy_seconds(std::size_t in_bytes, std::size_t out_bytes) = 0;
   /// Multiply-adds in f32 each second, as many as there can be; 0 where that is not known.

@@ -102,6 +102,14 @@ def rows(results, backend):
     return table
 
 
+def launches(results, backend):
+    """Of the fastest for each small problem: in a row as they are, and as a graph."""
+    for problem, all_of_it in by_problem(results).items():
+        who, r = least(c for c in all_of_it if c[0].startswith(backend) and "replayed_us" in c[1])
+        if r:
+            yield problem, who, f"{r['launched_us']:.2f}", f"{r['replayed_us']:.2f}"
+
+
 def chosen(all_of_it):
     """Of this library's results, that of the algorithm it chooses by itself."""
     ours = [c for c in all_of_it if c[0].startswith("cpu/")]
@@ -206,6 +214,10 @@ def main():
     else:
         found = rows(results, "cuda/")
         lines = list(markdown(HEAD, found, (0, 1, 7))) if found or wrong else []
+        small = list(launches(results, "cuda/"))
+        if small:
+            lines += ["", "One of many runs in a row, µs:", "",
+                      *markdown(("problem", "algorithm", "launched", "as a graph"), small, (0, 1))]
     if not lines:
         print("table.py: no result", file=sys.stderr)
         return 1

@@ -32,6 +32,8 @@ class kernels {
 };
 
 [[nodiscard]] std::unique_ptr<const kernels> direct_kernels(const detail::request& r);
+[[nodiscard]] std::unique_ptr<const kernels> mma_kernels(const detail::request& r);
+[[nodiscard]] std::unique_ptr<const kernels> compiled_kernels(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const kernels> separable_kernels(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const kernels> overlap_save_kernels(const detail::request& r);
 [[nodiscard]] std::unique_ptr<const kernels> fft_kernels(const detail::request& r);
@@ -62,6 +64,8 @@ class kernels {
 
 /// Why it cannot; empty where it can.
 [[nodiscard]] std::string refuse_direct(const detail::request& r);
+[[nodiscard]] std::string refuse_mma(const detail::request& r);
+[[nodiscard]] std::string refuse_compiled(const detail::request& r);
 [[nodiscard]] std::string refuse_separable(const detail::request& r);
 [[nodiscard]] std::string refuse_overlap_save(const detail::request& r);
 [[nodiscard]] std::string refuse_fft(const detail::request& r);

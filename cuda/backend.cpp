@@ -9,6 +9,7 @@
 
 #include "algorithms.hpp"
 #include "cost.hpp"
+#include "gradient.hpp"
 #include "singles.hpp"
 
 namespace convgpu::detail {
@@ -102,6 +103,17 @@ constexpr algorithm algorithms[] = {
      .refusal = cuda::refuse_direct,
      .cost = cuda::cost_of_direct,
      .make = [](const request& r) { return cuda::make_runnable(r, cuda::direct_kernels); }},
+    {.name = "cuda/mma",
+     .summary = "direct summation by tensor cores, of 16 bits, or in TF32 where allowed",
+     .refusal = refuse_each<cuda::refuse_mma>,
+     .cost = cuda::cost_of_queued<cuda::cost_of_mma>,
+     .make = make_each<cuda::mma_kernels>},
+    // Never by prediction, which is that of cuda/direct: measured, or asked for.
+    {.name = "cuda/compiled",
+     .summary = "direct summation by a program that is compiled for the filter",
+     .refusal = cuda::refuse_compiled,
+     .cost = cuda::cost_of_direct,
+     .make = [](const request& r) { return cuda::make_runnable(r, cuda::compiled_kernels); }},
     {.name = "cuda/overlap_save",
      .summary = "blocks of the input through a transform within shared memory, in one kernel",
      .refusal = refuse_each<cuda::refuse_overlap_save>,
@@ -133,7 +145,9 @@ const backend& cuda_backend() {
                             .devices = devices,
                             .algorithms = algorithms,
                             .table = cuda::table_of_rates(),
-                            .transfer = cuda::seconds_of_transfer};
+                            .transfer = cuda::seconds_of_transfer,
+                            .make_gradient_steps = cuda::make_gradient_steps,
+                            .filter_gradient_bytes = cuda::filter_gradient_bytes};
   return cuda;
 }
 

@@ -21,6 +21,7 @@
 #include "fft.hpp"
 #include "gemm.hpp"
 #include "launch.hpp"
+#include "mma.hpp"
 #include "overlap_save.hpp"
 #include "tuning.hpp"
 
@@ -38,10 +39,13 @@ struct device_rates {
   double fma_f64;
   double fma_i32;
   double fma_i64;
+  double fma_tf32;  // by tensor cores
+  double fma_16;
   double multiprocessors;  // how many there are
 };
-constexpr std::string_view names[] = {"call",    "launch",  "byte",    "fma_f32",
-                                      "fma_f64", "fma_i32", "fma_i64", "multiprocessors"};
+constexpr std::string_view names[] = {"call",    "launch",         "byte",    "fma_f32",
+                                      "fma_f64", "fma_i32",        "fma_i64", "fma_tf32",
+                                      "fma_16",  "multiprocessors"};
 static_assert(sizeof(device_rates) == std::size(names) * sizeof(double));
 
 device_rates to_rates(detail::rates values) {
@@ -65,16 +69,19 @@ std::vector<double> built_in(int index) {
                        attribute(cudaDevAttrGlobalMemoryBusWidth, index, 5120) / 8;
   const double major = attribute(cudaDevAttrComputeCapabilityMajor, index, 9);
   const double minor = attribute(cudaDevAttrComputeCapabilityMinor, index, 0);
-  // Those of data centres have one unit for f64 for two of f32; all others next to none.
-  const bool halves_f64 = minor == 0 && major >= 8 && major <= 10;
+  // Those of data centres have one unit for f64 for two of f32, all others next to none; and tensor cores that do eight
+  // products of TF32 for one of f32, sixteen of 16 bits. Of the others these do one and two.
+  const bool of_data_centres = minor == 0 && major >= 8 && major <= 10;
   const double f32 = 1 / (multiprocessors * 128 * hertz);
   const device_rates r{.call = 8e-6,
                        .launch = 3e-6,
                        .byte = 1 / bytes,
                        .fma_f32 = f32,
-                       .fma_f64 = f32 * (halves_f64 ? 2 : 64),
+                       .fma_f64 = f32 * (of_data_centres ? 2 : 64),
                        .fma_i32 = f32 * 2,
                        .fma_i64 = f32 * 8,
+                       .fma_tf32 = of_data_centres ? f32 / 8 : f32,
+                       .fma_16 = of_data_centres ? f32 / 16 : f32 / 2,
                        .multiprocessors = multiprocessors};
   std::vector<double> values(std::size(names));
   std::memcpy(values.data(), &r, sizeof r);
@@ -85,6 +92,7 @@ std::vector<double> built_in(int index) {
 constexpr double part_of_direct = 0.6;     // eight products for three reads of shared memory
 constexpr double part_of_narrow = 0.25;    // one for each read
 constexpr double part_of_separable = 0.4;  // one or two, and two barriers a step
+constexpr double part_of_mma = 0.5;        // instructions of warps are not all that these units do
 constexpr double part_of_overlap_save =
     0.7;  // of arithmetic and shared memory, one after the other
 constexpr double part_of_fft = 0.4;
@@ -205,6 +213,33 @@ estimate cost_of_direct(const request& r, detail::rates values) {
       narrow ? whole(r.form.row.out, tile.out_rows()) * whole(r.form.col.out, tile.out_cols()) : 1;
   return c.done(c.outputs * computed * taps, narrow ? part_of_narrow : part_of_direct,
                 c.bytes(read) + of_taps, 1, direct_error(r));
+}
+
+estimate cost_of_mma(const request& r, detail::rates values) {
+  const counted c(r, values);
+  const mma_numbers numbers = mma_numbers_for(r).value();
+  const mma_layout l = mma_layout_for(r, numbers.passes);
+  const bool narrow = size_of(r.form.types.in) == 2;
+  // Warps that have outputs make all of theirs; for each row of taps so many instructions, and reads of all lanes.
+  const auto whole = [](std::int64_t outputs, int tile) {
+    return static_cast<double>((outputs - 1) / tile + 1);
+  };
+  const double rows = whole(r.form.row.out, mma_tile::warp_rows) *
+                      whole(r.form.col.out, mma_tile::warp_cols) *
+                      static_cast<double>(r.form.planes * r.form.row.taps);
+  const double products =
+      mma_tile::tiles * l.chunks * numbers.passes * 16.0 * 8 * (narrow ? 16 : 8);
+  int loops = 0;
+  for (int v = 0; v < l.chunks; ++loops) v += mma_chunks_at_once(l.chunks - v, numbers.passes);
+  const double samples = 4.0 * (loops * (mma_tile::tiles / (narrow ? 2 : 1) - 1) + l.chunks);
+  const double taps = (2.0 * l.chunks + (narrow ? loops : 0)) * (numbers.passes == 3 ? 2 : 1);
+  // A multiprocessor reads 128 bytes of shared memory while it does 128 multiply-adds of f32.
+  const double seconds = rows * std::max(products * (narrow ? c.rates.fma_16 : c.rates.fma_tf32),
+                                         (samples + taps) * 128 * c.rates.fma_f32);
+  return c.done(seconds / c.fma, part_of_mma,
+                c.bytes(with_halo(mma_tile::out_rows, r.form.row.taps) *
+                        with_halo(mma_tile::out_cols, r.form.col.taps)),
+                1, numbers.error);
 }
 
 estimate cost_of_overlap_save(const request& r, detail::rates values) {

@@ -8,6 +8,7 @@ namespace convgpu::cuda {
 
 [[nodiscard]] detail::estimate cost_of_separable(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_direct(const detail::request& r, detail::rates values);
+[[nodiscard]] detail::estimate cost_of_mma(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_overlap_save(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_fft(const detail::request& r, detail::rates values);
 [[nodiscard]] detail::estimate cost_of_gemm(const detail::request& r, detail::rates values);

@@ -3,15 +3,10 @@
 #include "cublas.hpp"
 
 #include <complex>
-#include <convgpu/error.hpp>
 #include <new>
 #include <string>
-#include <type_traits>
-#if !defined(CUDA_ON_HOST)
-#include <dlfcn.h>
-#endif
 
-#include "launch.hpp"
+#include "library.hpp"
 
 namespace convgpu::cuda {
 namespace {
@@ -49,9 +44,7 @@ numbers numbers_of(dtype type) {
   }
 }
 
-struct functions {
-  std::string missing = "cuBLAS not found";
-
+struct functions : opened_library {
   int (*create)(void** handle) = nullptr;
   int (*destroy)(void* handle) = nullptr;
   int (*set_stream)(void* handle, cudaStream_t on) = nullptr;
@@ -61,63 +54,29 @@ struct functions {
               int b_pitch, long long b_step, const void* beta, void* c, int c_type, int c_pitch,
               long long c_step, int batch, int compute, int algorithm) = nullptr;
 
-  functions() {
-#if defined(CUDA_ON_HOST)
-    load([](const char* name) { return cuda_on_host::cublas_function(name); }, "there is none");
-#else
-    // That of this toolkit's generation and of the one before; both bring what they need of the runtime.
-    std::string why;
-    for (const char* file : {"libcublas.so.13", "libcublas.so.12"}) {
-      if (void* const library = dlopen(file, RTLD_NOW | RTLD_LOCAL); library != nullptr) {
-        load([library](const char* name) { return dlsym(library, name); }, file);
-        return;  // stays open: as long as the process, as do the threads it may have
-      }
-      if (const char* const words = dlerror(); words != nullptr)
-        why += (why.empty() ? "" : "; ") + std::string(words);
-    }
-    missing += ": " + why;
-#endif
-  }
-
- private:
-  template <class Find>
-  void load(const Find& find, const char* where) {
-    const auto get = [&](auto& function, const char* name) {
-      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(find(name));
-      if (function == nullptr)
-        missing = std::string("cuBLAS not found: ") + where + " has no " + name;
-      return function != nullptr;
-    };
-    if (get(create, "cublasCreate_v2") && get(destroy, "cublasDestroy_v2") &&
-        get(set_stream, "cublasSetStream_v2") && get(set_workspace, "cublasSetWorkspace_v2") &&
-        get(gemm, "cublasGemmStridedBatchedEx"))
-      missing.clear();
+  /// Of this toolkit's generation and of the one before; both bring what they need of the runtime.
+  functions() : opened_library("cuBLAS", {"libcublas.so.13", "libcublas.so.12"}) {
+    find(create, "cublasCreate_v2");
+    find(destroy, "cublasDestroy_v2");
+    find(set_stream, "cublasSetStream_v2");
+    find(set_workspace, "cublasSetWorkspace_v2");
+    find(gemm, "cublasGemmStridedBatchedEx");
   }
 };
 
 const functions& library() {
-#if defined(CUDA_ON_HOST)
-  thread_local functions found;  // tests take it away and bring it back
-  found = functions();
-#else
-  static const functions found;
-#endif
-  return found;
+  return the_library<functions>();
 }
 
 void check_cublas(int status, const char* call, const char* file = __builtin_FILE(),
                   int line = __builtin_LINE()) {
-  if (status == success) return;
-  (void)cudaGetLastError();  // what was below it is told with it
-  const std::string path = file;
-  throw cuda_error(std::string(call) + ": cuBLAS's error " + std::to_string(status) + " (" +
-                   path.substr(path.rfind('/') + 1) + ":" + std::to_string(line) + ")");
+  if (status != success) call_failed("cuBLAS", call, status, file, line);
 }
 
 }  // namespace
 
 const std::string& cublas_missing() {
-  return library().missing;
+  return library().missing();
 }
 
 cublas_handle::cublas_handle() {

@@ -2,12 +2,10 @@
 
 #include "cufft.hpp"
 
-#include <convgpu/error.hpp>
 #include <new>
 #include <string>
-#if !defined(CUDA_ON_HOST)
-#include <dlfcn.h>
-#endif
+
+#include "library.hpp"
 
 namespace convgpu::cuda {
 namespace {
@@ -27,9 +25,7 @@ constexpr int inverse = 1;
 using one_way = int (*)(int plan, void* in, void* out);
 using either_way = int (*)(int plan, void* in, void* out, int direction);
 
-struct functions {
-  std::string missing = "cuFFT not found";
-
+struct functions : opened_library {
   int (*create)(int* plan) = nullptr;
   int (*destroy)(int plan) = nullptr;
   int (*set_auto_allocation)(int plan, int on) = nullptr;
@@ -45,60 +41,30 @@ struct functions {
   either_way c2c = nullptr;
   either_way z2z = nullptr;
 
-  functions() {
-#if defined(CUDA_ON_HOST)
-    load([](const char* name) { return cuda_on_host::cufft_function(name); }, "there is none");
-#else
-    // That of this toolkit's generation and of the one before; both bring what they need of the runtime.
-    std::string why;
-    for (const char* file : {"libcufft.so.12", "libcufft.so.11"}) {
-      if (void* const library = dlopen(file, RTLD_NOW | RTLD_LOCAL); library != nullptr) {
-        load([library](const char* name) { return dlsym(library, name); }, file);
-        return;  // stays open: as long as the process, as do the threads it may have
-      }
-      if (const char* const words = dlerror(); words != nullptr)
-        why += (why.empty() ? "" : "; ") + std::string(words);
-    }
-    missing += ": " + why;
-#endif
-  }
-
- private:
-  template <class Find>
-  void load(const Find& find, const char* where) {
-    const auto get = [&](auto& function, const char* name) {
-      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(find(name));
-      if (function == nullptr)
-        missing = std::string("cuFFT not found: ") + where + " has no " + name;
-      return function != nullptr;
-    };
-    if (get(create, "cufftCreate") && get(destroy, "cufftDestroy") &&
-        get(set_auto_allocation, "cufftSetAutoAllocation") &&
-        get(make_plan, "cufftMakePlanMany64") && get(set_stream, "cufftSetStream") &&
-        get(set_work_area, "cufftSetWorkArea") && get(r2c, "cufftExecR2C") &&
-        get(c2r, "cufftExecC2R") && get(d2z, "cufftExecD2Z") && get(z2d, "cufftExecZ2D") &&
-        get(c2c, "cufftExecC2C") && get(z2z, "cufftExecZ2Z"))
-      missing.clear();
+  /// Of this toolkit's generation and of the one before; both bring what they need of the runtime.
+  functions() : opened_library("cuFFT", {"libcufft.so.12", "libcufft.so.11"}) {
+    find(create, "cufftCreate");
+    find(destroy, "cufftDestroy");
+    find(set_auto_allocation, "cufftSetAutoAllocation");
+    find(make_plan, "cufftMakePlanMany64");
+    find(set_stream, "cufftSetStream");
+    find(set_work_area, "cufftSetWorkArea");
+    find(r2c, "cufftExecR2C");
+    find(c2r, "cufftExecC2R");
+    find(d2z, "cufftExecD2Z");
+    find(z2d, "cufftExecZ2D");
+    find(c2c, "cufftExecC2C");
+    find(z2z, "cufftExecZ2Z");
   }
 };
 
 const functions& library() {
-#if defined(CUDA_ON_HOST)
-  thread_local functions found;  // tests take it away and bring it back
-  found = functions();
-#else
-  static const functions found;
-#endif
-  return found;
+  return the_library<functions>();
 }
 
 void check_cufft(int status, const char* call, const char* file = __builtin_FILE(),
                  int line = __builtin_LINE()) {
-  if (status == success) return;
-  (void)cudaGetLastError();  // what was below it is told with it
-  const std::string path = file;
-  throw cuda_error(std::string(call) + ": cuFFT's error " + std::to_string(status) + " (" +
-                   path.substr(path.rfind('/') + 1) + ":" + std::to_string(line) + ")");
+  if (status != success) call_failed("cuFFT", call, status, file, line);
 }
 
 /// The same for calls that allocate memory.
@@ -114,7 +80,7 @@ void check_cufft_allocation(int status, const char* call, const char* file = __b
 }  // namespace
 
 const std::string& cufft_missing() {
-  return library().missing;
+  return library().missing();
 }
 
 cufft_plan::cufft_plan(kind k, bool wide, std::int64_t rows, std::int64_t cols, std::int64_t batch)

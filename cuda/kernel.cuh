@@ -1,62 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// The few things that a GPU and the stand-in of the tests do differently, and what all kernels share:
-// elements in and out of device memory, and tiles of the continued input in shared memory.
+// What all kernels share: elements of every type in and out of device memory, and tiles of the continued input in
+// shared memory.
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include <convgpu/detail/arithmetic.hpp>
-#include <convgpu/detail/border_index.hpp>
 #include <cstdint>
 #include <type_traits>
 
 #include "params.hpp"
 #include "shared_layout.hpp"
+#include "tile.cuh"
 #include "tuning.hpp"
 
 namespace convgpu::cuda {
-
-template <class T>
-[[nodiscard]] __host__ __device__ constexpr T smaller(T a, T b) {
-  return b < a ? b : a;
-}
-
-__device__ __forceinline__ int thread_of_block() {
-  return static_cast<int>(threadIdx.x);
-}
-
-/// Every access of a kernel to device memory is one of these two, so that they can be counted.
-template <class T>
-__device__ __forceinline__ T load_global(const T* from) {
-#if defined(CUDA_ON_HOST)
-  cuda_on_host::count_load(from, sizeof(T));
-#endif
-  return *from;
-}
-
-template <class T>
-__device__ __forceinline__ void store_global(T* to, T value) {
-#if defined(CUDA_ON_HOST)
-  cuda_on_host::count_store(to, sizeof(T));
-#endif
-  *to = value;
-}
-
-/// The block's dynamic shared memory.
-__device__ __forceinline__ std::byte* dynamic_shared() {
-#if defined(CUDA_ON_HOST)
-  return static_cast<std::byte*>(cuda_on_host::dynamic_shared());
-#else
-  extern __shared__ __align__(16) std::byte memory[];
-  return memory;
-#endif
-}
 
 /// Calls f.template operator()<T>() with the element type that samples are loaded from: one branch outside of
 /// loops, the same for a whole launch, in place of a kernel for each.
 template <class Sample, class F>
 __device__ __forceinline__ void with_loaded_type(dtype type, F&& f) {
-  if constexpr (detail::is_complex_type<Sample> || std::is_same_v<Sample, std::int64_t>) {
+  if constexpr (detail::is_complex_type<Sample> || std::is_same_v<Sample, std::int64_t> ||
+                sizeof(Sample) == 2) {  // 16 bits that stay as they are
     f.template operator()<Sample>();
   } else if constexpr (std::is_same_v<Sample, float>) {
     switch (type) {
@@ -97,71 +62,24 @@ __device__ __forceinline__ void with_stored_type(dtype type, F&& f) {
   }
 }
 
-/// x̃[row …][col …], rows × cols samples of one plane, into shared memory with lines `pitch` apart and spread
-/// by `Group`, by all threads of the block, `across` of them side by side. Borders are resolved here, by a
-/// branch that is the same for the whole block, and nowhere else. The caller synchronises.
-///
-/// A thread asks for Deep × Wide samples before it waits for the first: memory answers late, but many at once.
-/// Integers, and what must be converted, half of Wide: the other registers are needed for that.
+/// x̃[row …][col …] of one plane into shared memory, as load_plane does it, from whatever type it has.
 template <int Wide, int Deep, int Group = 0, class Sample>
 __device__ __forceinline__ void load_tile(Sample* tile, int pitch, int rows, int cols,
                                           std::int64_t row, std::int64_t col, std::int64_t plane,
                                           const image_params& p, int across = warp,
                                           std::int64_t channel = 0) {
-  const bool inside = row >= 0 && col >= 0 && row + rows <= p.row.in && col + cols <= p.col.in;
-  const int left = thread_of_block() % across;
-  const int first = thread_of_block() / across;
-  const int step = block_threads / across;
   with_loaded_type<Sample>(p.in.type, [&]<class In>() {
     constexpr bool plenty = std::is_same_v<In, Sample> && !std::is_integral_v<In>;
-    constexpr int deep = plenty ? Deep : 1;
-    constexpr int wide = plenty ? Wide : (Wide + 1) / 2;
-    const In* const from =
-        static_cast<const In*>(p.in.data) + plane * p.in.step.plane + channel * p.in.step.channel;
-    if (inside) {
-      const std::int64_t down = step * p.in.step.row;
-      const std::int64_t right = across * p.in.step.col;
-      const In* line = from + (row + first) * p.in.step.row + (col + left) * p.in.step.col;
-      Sample* to = tile + first * pitch + spread<Group>(left);
-#pragma unroll 1
-      for (int r = first; r < rows; r += deep * step) {
-        const In* at = line;
-        Sample* put = to;
-#pragma unroll 1
-        for (int c = left; c < cols; c += wide * across) {
-          In asked_for[deep][wide] = {};
-#pragma unroll
-          for (int d = 0; d < deep; ++d)
-#pragma unroll
-            for (int w = 0; w < wide; ++w)
-              if (r + d * step < rows && c + w * across < cols)
-                asked_for[d][w] = load_global(at + d * down + w * right);
-#pragma unroll
-          for (int d = 0; d < deep; ++d)
-#pragma unroll
-            for (int w = 0; w < wide; ++w)
-              if (r + d * step < rows && c + w * across < cols)
-                put[d * step * pitch + w * spread<Group>(across)] =
-                    detail::number<Sample>(asked_for[d][w]);
-          at += wide * right;
-          put += wide * spread<Group>(across);
-        }
-        line += deep * down;
-        to += deep * step * pitch;
-      }
-    } else {
-      for (int r = first; r < rows; r += step) {
-        const std::int64_t source = detail::border_index(p.border, row + r, p.row.in);
-        for (int c = left; c < cols; c += across) {
-          const std::int64_t at =
-              source < 0 ? -1 : detail::border_index(p.border, col + c, p.col.in);
-          tile[r * pitch + spread<Group>(c)] =
-              at < 0 ? detail::border_value<Sample>(p.outside_re, p.outside_im)
-                     : detail::number<Sample>(
-                           load_global(from + source * p.in.step.row + at * p.in.step.col));
-        }
-      }
-    }
+    const plane_of<In> from{.data = static_cast<const In*>(p.in.data) + plane * p.in.step.plane +
+                                    channel * p.in.step.channel,
+                            .rows = p.row.in,
+                            .cols = p.col.in,
+                            .down = p.in.step.row,
+                            .right = p.in.step.col};
+    load_plane<plenty ? Wide : (Wide + 1) / 2, plenty ? Deep : 1, Group>(
+        tile, pitch, rows, cols, row, col, from, p.border, across,
+        [](In element) { return detail::number<Sample>(element); },
+        [&] { return detail::border_value<Sample>(p.outside_re, p.outside_im); });
   });
 }
 

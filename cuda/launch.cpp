@@ -2,6 +2,7 @@
 
 #include "launch.hpp"
 
+#include <algorithm>
 #include <convgpu/error.hpp>
 #include <new>
 #include <string>
@@ -23,6 +24,20 @@ void check_allocation(cudaError_t status, const char* call, const char* file, in
     throw std::bad_alloc();
   }
   check(status, call, file, line);
+}
+
+cudaLaunchConfig_t grid_of(std::int64_t blocks, std::size_t shared_bytes, cudaStream_t on) {
+  // Grids end somewhere, at 2^31 − 1 blocks so far.
+  int device = 0;
+  int most = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxGridDimX, device), "cudaDeviceGetAttribute");
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(static_cast<unsigned>(std::min<std::int64_t>(blocks, most)));
+  config.blockDim = dim3(block_threads);
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = on;
+  return config;
 }
 
 }  // namespace convgpu::cuda

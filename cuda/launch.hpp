@@ -29,22 +29,28 @@ void load(void (*kernel)(Parameters...)) {
   check(cudaFuncGetAttributes(&found, kernel), "cudaFuncGetAttributes");
 }
 
+/// A grid of so many blocks, or of as many as there can be: the blocks there are take the further share themselves.
+[[nodiscard]] cudaLaunchConfig_t grid_of(std::int64_t blocks, std::size_t shared_bytes,
+                                         cudaStream_t on);
+
 /// kernel<<<blocks, block_threads, shared_bytes, stream>>>(arguments…), checked. Nothing to do is nothing done.
 template <class... Parameters>
 void launch(void (*kernel)(Parameters...), std::int64_t blocks, std::size_t shared_bytes,
             cudaStream_t on, const Parameters&... arguments) {
   if (blocks == 0) return;
-  // Grids end somewhere, at 2^31 − 1 blocks so far; the blocks there are take the further share themselves.
-  int device = 0;
-  int most = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxGridDimX, device), "cudaDeviceGetAttribute");
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(blocks < most ? blocks : most));
-  config.blockDim = dim3(block_threads);
-  config.dynamicSmemBytes = shared_bytes;
-  config.stream = on;
+  const cudaLaunchConfig_t config = grid_of(blocks, shared_bytes, on);
   check(cudaLaunchKernelEx(&config, kernel, arguments...), "cudaLaunchKernelEx");
+}
+
+/// The same for a kernel that was compiled at run time, with its one parameter.
+template <class Parameter>
+void launch(cudaKernel_t kernel, std::int64_t blocks, std::size_t shared_bytes, cudaStream_t on,
+            Parameter parameter) {
+  if (blocks == 0) return;
+  const cudaLaunchConfig_t config = grid_of(blocks, shared_bytes, on);
+  void* arguments[] = {&parameter};
+  check(cudaLaunchKernelExC(&config, static_cast<const void*>(kernel), arguments),
+        "cudaLaunchKernelExC");
 }
 
 }  // namespace convgpu::cuda

@@ -38,6 +38,35 @@ class device_guard {
   bool changed_ = false;
 };
 
+/// The same for destructors, which must not throw, with graphs of others left alone: what fails is tried again, and done
+/// without.
+class last_device_guard {
+ public:
+  explicit last_device_guard(int device) noexcept {
+    known_ = twice([this] { return cudaGetDevice(&before_); });
+    if (known_) (void)twice([device] { return cudaSetDevice(device); });
+    apart_ = twice([this] { return cudaThreadExchangeStreamCaptureMode(&other_captures_); });
+  }
+  last_device_guard(const last_device_guard&) = delete;
+  last_device_guard& operator=(const last_device_guard&) = delete;
+  ~last_device_guard() {
+    if (apart_)
+      (void)twice([this] { return cudaThreadExchangeStreamCaptureMode(&other_captures_); });
+    if (known_) (void)twice([this] { return cudaSetDevice(before_); });
+  }
+
+ private:
+  template <class Call>
+  static bool twice(Call call) noexcept {
+    return succeeds(call()) || succeeds(call());
+  }
+
+  int before_ = 0;
+  cudaStreamCaptureMode other_captures_ = cudaStreamCaptureModeRelaxed;  // as beside_captures
+  bool known_ = false;
+  bool apart_ = false;
+};
+
 /// Lets this thread allocate and wait while graphs that it does not add to are being captured, by other
 /// threads or its own. It would spoil them otherwise.
 class beside_captures {

@@ -27,19 +27,10 @@ class runnable final : public detail::runnable {
     staging_.emplace(form_, bytes, limits, kernels_->block());
   }
   ~runnable() override {
-    // A destructor must not throw: what fails is tried again, and done without.
-    int before = 0;
-    auto other_captures = cudaStreamCaptureModeRelaxed;  // as beside_captures
-    const auto twice = [](auto call) { return succeeds(call()) || succeeds(call()); };
-    const bool known = twice([&] { return cudaGetDevice(&before); });
-    if (known) (void)twice([this] { return cudaSetDevice(device_); });
-    const auto exchange = [&] { return cudaThreadExchangeStreamCaptureMode(&other_captures); };
-    const bool apart = twice(exchange);
+    const last_device_guard guard(device_);
     kernels_.reset();
     workspaces_.reset();
     staging_.reset();
-    if (apart) (void)twice(exchange);
-    if (known) (void)twice([before] { return cudaSetDevice(before); });
   }
 
   [[nodiscard]] std::string parameters() const override { return kernels_->parameters(); }

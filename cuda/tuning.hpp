@@ -108,6 +108,13 @@ constexpr std::size_t direct_shared_bytes(direct_tile t, std::size_t sample, std
   return tile + static_cast<std::size_t>(filters) * some(row_taps) * some(col_taps) * tap;
 }
 
+/// cuda/compiled. A tap is 16 multiply-adds of 16 bytes each: 128 of them are 32 KiB, and 37 with the loads of 11 x 11.
+/// The cache that instructions of a multiprocessor come from has 46 KiB on 7.5 and 128 KiB later (Jia et al., Dissecting
+/// the NVidia Turing T4 GPU via Microbenchmarking, 2019), behind one of 12 to 16 KiB for each quarter of it.
+constexpr std::int64_t most_compiled_taps = 128;
+/// Of 10 to 60 KiB each.
+constexpr std::size_t most_cached_programs = 256;
+
 /// Blocks that there should be where filters can be shared out among them: four on each multiprocessor, twice.
 constexpr std::int64_t blocks_worth_a_launch = 8;
 
@@ -307,6 +314,100 @@ constexpr separable_layout separable_layout_for(int row_taps, int col_taps) {
   return l;
 }
 
+/// cuda/mma. Each of eight warps makes 16 x 64 outputs, eight times the 16 x 8 of an instruction. Of what is read from
+/// shared memory for a row of taps, samples serve as many instructions as taps have chunks; taps, all eight. With 15 taps
+/// of f32 that are 46 words of each lane for 24 instructions of TF32, with 3 x TF32 52 for 72. 32 sums, as many of the row
+/// of taps, and samples and taps in two parts take 128 registers, with which two blocks are on a multiprocessor.
+struct mma_tile {
+  static constexpr int warps_across = 2;
+  static constexpr int warp_rows = 16;
+  static constexpr int tiles = 8;  // of 8 columns each, of a warp
+  static constexpr int warp_cols = tiles * 8;
+  static constexpr int out_rows = block_threads / warp / warps_across * warp_rows;
+  static constexpr int out_cols = warps_across * warp_cols;
+  /// Samples that a thread asks for at a time: all of a line's for up to 33 taps, of two lines.
+  static constexpr int wide = 5;
+  static constexpr int deep = 2;
+
+  [[nodiscard]] static constexpr int first_row(int thread) {
+    return thread / warp / warps_across * warp_rows;
+  }
+  [[nodiscard]] static constexpr int first_col(int thread) {
+    return thread / warp % warps_across * warp_cols;
+  }
+  /// The first word of samples that a thread reads, from lines of so many words.
+  [[nodiscard]] static constexpr int first_word(int thread, int pitch, std::size_t sample) {
+    return (first_row(thread) + thread % warp / 4) * pitch +
+           first_col(thread) * static_cast<int>(sample) / 4 + thread % 4;
+  }
+  /// Where its first output lies, and how far from there number q of tile b does.
+  [[nodiscard]] static constexpr int output(int thread, int pitch) {
+    return (first_row(thread) + thread % warp / 4) * pitch + first_col(thread) + thread % 4 * 2;
+  }
+  [[nodiscard]] static constexpr int output_offset(int b, int q, int pitch) {
+    return q / 2 * 8 * pitch + b * 8 + q % 2;
+  }
+  /// Places between lines of results: four of them, in pairs, go into all banks.
+  static constexpr int results_pitch = out_cols + 8;
+};
+/// Two blocks: more would leave fewer registers than that takes.
+constexpr int mma_blocks_at_once = 2;
+
+/// What one instruction multiplies: a chunk of eight words of samples, 8 of f32 or 16 of 16 bits, which is as wide as so
+/// many tiles of outputs.
+constexpr int mma_chunk_bytes = 32;
+template <std::size_t Bytes>
+struct mma_unit {
+  static constexpr int tiles = Bytes == 4 ? 1 : 2;
+  static constexpr int half = 4 * tiles;  // numbers of half a chunk
+  /// The first word of taps that a thread reads.
+  [[nodiscard]] static constexpr int first_tap(int thread) {
+    return thread % 4 * tiles - thread % warp / 4 + 7;
+  }
+};
+
+/// Chunks that are worked off with one pass over the samples that they see, of so many that are left: up to three of
+/// 3 x TF32, for which twice as many registers are taken, else four, and never one, which would be a loop of its own.
+[[nodiscard]] constexpr int mma_chunks_at_once(int left, int passes) {
+  const int most = passes == 3 ? 3 : 4;
+  return left <= most ? left : left == most + 1 ? most - 1 : most;
+}
+static_assert(mma_chunks_at_once(4, 3) == 2 && mma_chunks_at_once(5, 3) == 3 &&
+              mma_chunks_at_once(5, 1) == 3 && mma_chunks_at_once(6, 1) == 4);
+
+/// Shared memory of cuda/mma.
+struct mma_layout {
+  int chunks;  // of a row of taps
+  int pitch;  // of a tile's lines, in words: four apart from a round of eight, so that those of an instruction,
+      // four words of each of eight lines, lie in all banks
+  int tap_pitch;  // in words
+  int first_tap;  // before it are the zeros that a thread reads first
+  std::size_t taps_at;
+  std::size_t bytes;
+};
+constexpr mma_layout mma_layout_for(std::size_t sample, int passes, std::int64_t row_taps,
+                                    std::int64_t col_taps) {
+  // Far more than there is room for.
+  const auto few = [](std::int64_t taps) { return static_cast<int>(taps < 65536 ? taps : 65536); };
+  const int eights = (few(col_taps) + 7 + 7) / 8;  // that eight outputs see a part of
+  const int tiles = sample == 4 ? 1 : 2;
+  mma_layout l{};
+  // The second of two tiles begins in the middle of a chunk. One alone is not worth a loop of its own.
+  l.chunks = sample == 4 ? eights : eights / 2 + 1;
+  if (l.chunks < 2) l.chunks = 2;
+  l.pitch = mma_tile::out_cols / tiles / 8 * 8 + 8 * (l.chunks - 1) + 4;
+  l.first_tap = 7 + 8 * (tiles - 1);
+  l.tap_pitch = 8 * tiles * l.chunks + 8 * tiles;
+  const auto lines = static_cast<std::size_t>(mma_tile::out_rows + few(row_taps) - 1);
+  const std::size_t samples = lines * static_cast<std::size_t>(l.pitch) * 4;
+  constexpr std::size_t results =
+      static_cast<std::size_t>(mma_tile::out_rows * mma_tile::results_pitch) * 4;
+  l.taps_at = ((samples > results ? samples : results) + 15) / 16 * 16;
+  l.bytes = l.taps_at + static_cast<std::size_t>(few(row_taps)) *
+                            static_cast<std::size_t>(l.tap_pitch) * (passes == 3 ? 2 : 1) * 4;
+  return l;
+}
+
 /// cuda/overlap_save. Points of a block: the fewest for which no half warps meet in a bank, the most that fit into
 /// the shared memory of any device, 128 KiB of f32.
 struct overlap_save_sizes {
@@ -408,6 +509,21 @@ constexpr std::int64_t gemm_outputs_worth_a_product = 4096;
 /// Rows or columns of outputs at most: places are found in 32 bits.
 constexpr std::int64_t gemm_most_lines = std::int64_t{1} << 30;
 
+/// Gradients of filters. A warp sums the products of some filters with some taps of a row over a part of the outputs: 8
+/// loads of f32 for 16 products. There are as many parts as make enough warps for a large device, each long enough that
+/// its sums, which go to memory, are few.
+struct gradient_tile {
+  int filters;
+  int taps;
+};
+template <class Sum>
+constexpr gradient_tile gradient_tile_for = sizeof(Sum) <= 8 ? gradient_tile{4, 4}
+                                                             : gradient_tile{2, 2};
+/// 128 registers: 16 sums and the places that they come from, in 64 bits.
+constexpr int gradient_blocks_at_once = 2;
+constexpr std::int64_t gradient_warps = 8192;
+constexpr std::int64_t gradient_outputs_worth_a_warp = 1024;
+
 /// Host data: how much of it is copied at once, and how many such chunks are on their way in each direction.
 struct staging_limits {
   std::size_t chunk_bytes;
@@ -452,6 +568,9 @@ static_assert(separable_layout_for<float, float>(separable_taps, separable_taps)
 static_assert(terms_layout_for<float, float, float>(31, 31, 4).bytes <= shared_everywhere);
 static_assert(terms_layout_for<float, float, float>(separable_taps, separable_taps, 4).bytes <=
               shared_at_most);
+// Of f32 up to 33 taps each way in either way of multiplying; of 16 bits twice as many.
+static_assert(mma_layout_for(4, 3, 33, 33).bytes <= shared_at_most);
+static_assert(mma_layout_for(2, 1, 63, 63).bytes <= shared_at_most);
 static_assert(separable_tile_for(4).cols() * 4 == 512 && separable_tile_for(8).cols() * 8 == 512 &&
               separable_tile_for(16).cols() * 16 == 512);
 static_assert(separable_tile_for(16).down() >= 2);

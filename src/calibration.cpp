@@ -3,11 +3,9 @@
 
 #include "calibration.hpp"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <chrono>
 #include <convgpu/calibration.hpp>
+#include <convgpu/detail/user_cache.hpp>
 #include <convgpu/error.hpp>
 #include <convgpu/plan.hpp>
 #include <cstdlib>
@@ -149,43 +147,6 @@ class new_folders {
   std::vector<fs::path> made_;  // the innermost first
 };
 
-/// A file under a name of its own until all of it is on the disk.
-class unfinished_file {
- public:
-  explicit unfinished_file(const std::string& file)
-      : file_(file), name_(file + ".XXXXXX"), descriptor_(::mkstemp(name_.data())) {
-    if (descriptor_ < 0) fail();
-  }
-  unfinished_file(const unfinished_file&) = delete;
-  unfinished_file& operator=(const unfinished_file&) = delete;
-  ~unfinished_file() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    if (!name_.empty()) ::unlink(name_.c_str());
-  }
-
-  void write(std::string_view text) {
-    while (!text.empty()) {
-      const ssize_t n = ::write(descriptor_, text.data(), text.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail();
-      text.remove_prefix(static_cast<std::size_t>(n));
-    }
-  }
-  void finish() {
-    if (::fsync(descriptor_) != 0) fail();
-    if (::close(std::exchange(descriptor_, -1)) != 0) fail();
-    if (std::rename(name_.c_str(), file_.c_str()) != 0) fail();
-    name_.clear();
-  }
-
- private:
-  [[noreturn]] void fail() { cannot_write(file_, std::generic_category().message(errno)); }
-
-  std::string file_;
-  std::string name_;
-  int descriptor_;
-};
-
 }  // namespace
 
 rates_in_use rates_of(const backend& b, int index, const std::string& file) {
@@ -217,22 +178,7 @@ rates_in_use rates_of(const backend& b, int index) {
 }  // namespace detail
 
 std::string calibration_file() {
-  const auto variable = [](const char* name) {
-    const char* const value = std::getenv(name);
-    return std::string(value != nullptr ? value : "");
-  };
-  if (std::getenv("CONVGPU_CALIBRATION") != nullptr) {
-    const std::string named = variable("CONVGPU_CALIBRATION");
-    return named == "none" ? std::string() : named;
-  }
-  std::string folder = variable("XDG_CACHE_HOME");
-  // A relative one is not to be taken, says the convention that it is from.
-  if (!folder.starts_with('/')) {
-    folder = variable("HOME");
-    if (!folder.starts_with('/')) return {};
-    folder += "/.cache";
-  }
-  return folder + "/convgpu/calibration.json";
+  return detail::place_in_cache("CONVGPU_CALIBRATION", "calibration.json");
 }
 
 void calibrate(const std::string& file) {
@@ -247,22 +193,26 @@ void calibrate(const std::string& file) {
   const std::string machine = b.table.machine();
   const fs::path target = target_of(file);
   new_folders folders(target);
-  // Whether it can be written, before the time is spent; who is interrupted then leaves nothing.
-  static_cast<void>(unfinished_file(target.string()));
-  const std::vector<double> values = measure_rates(b);
-  json_object rates;
-  for (std::size_t i = 0; i < values.size(); ++i) rates.add(b.table.names[i], to_text(values[i]));
-  json_object all;
-  all.add("format", std::to_string(format));
-  all.add("convgpu", json_text(version()));
-  all.add("machine", json_text(machine));
-  all.add("date", json_text(today()));
-  all.add("unit", json_text("seconds"));
-  all.add("rates", rates.text());
-  unfinished_file to(target.string());
-  to.write(all.text() + "\n");
-  to.finish();
-  folders.keep();
+  try {
+    // Whether it can be written, before the time is spent; who is interrupted then leaves nothing.
+    static_cast<void>(unfinished_file(target.string()));
+    const std::vector<double> values = measure_rates(b);
+    json_object rates;
+    for (std::size_t i = 0; i < values.size(); ++i) rates.add(b.table.names[i], to_text(values[i]));
+    json_object all;
+    all.add("format", std::to_string(format));
+    all.add("convgpu", json_text(version()));
+    all.add("machine", json_text(machine));
+    all.add("date", json_text(today()));
+    all.add("unit", json_text("seconds"));
+    all.add("rates", rates.text());
+    unfinished_file to(target.string());
+    to.write(all.text() + "\n");
+    to.finish();
+    folders.keep();
+  } catch (const std::system_error& failed) {
+    cannot_write(target.string(), failed.code().message());
+  }
 }
 
 }  // namespace convgpu

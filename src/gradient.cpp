@@ -3,14 +3,21 @@
 
 #include <algorithm>
 #include <convgpu/detail/arithmetic.hpp>
+#include <convgpu/detail/backend.hpp>
+#include <convgpu/detail/floating_point.hpp>
 #include <convgpu/error.hpp>
 #include <convgpu/gradient.hpp>
-#include <cstring>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
 
 #include "overlap.hpp"
+#include "planner.hpp"
 #include "problem.hpp"
 #include "views.hpp"
 
@@ -26,16 +33,22 @@ void check_gradient_types(const types& t) {
                           "; allowed: floating types, the same for both, for a gradient");
 }
 
+std::size_t bytes_for(dtype type, extent size, std::int64_t planes, std::int64_t channels) {
+  std::int64_t count = size.count();
+  for (const std::int64_t n : {planes, channels, static_cast<std::int64_t>(size_of(type))})
+    count = saturated_product(count, n);
+  return static_cast<std::size_t>(count);
+}
+
 /// Dense elements of a type.
 class array {
  public:
   array(dtype type, extent size, std::int64_t planes, std::int64_t channels)
-      : type_(type), size_(size), planes_(planes), channels_(channels) {
-    std::int64_t count = size.count();
-    for (const std::int64_t n : {planes, channels}) count = saturated_product(count, n);
-    bytes_.resize(static_cast<std::size_t>(
-        saturated_product(count, static_cast<std::int64_t>(size_of(type)))));
-  }
+      : type_(type),
+        size_(size),
+        planes_(planes),
+        channels_(channels),
+        bytes_(bytes_for(type, size, planes, channels)) {}
 
   [[nodiscard]] any_view view() noexcept {
     return {bytes_.data(), type_, size_, planes_, channels_, dense(size_, channels_)};
@@ -133,32 +146,97 @@ dtype wider(dtype type) {
   return type == dtype::f16 || type == dtype::bf16 ? dtype::f32 : type;
 }
 
+/// Where pieces of a device's memory begin.
+constexpr std::size_t piece_alignment = 256;
+constexpr std::size_t aligned(std::size_t bytes) {
+  return (bytes + piece_alignment - 1) / piece_alignment * piece_alignment;
+}
+
+/// The steps of a gradient on a device, and the workspace that they and a plan need there.
+class device_part {
+ public:
+  /// None where data are the host's.
+  device_part() = default;
+  device_part(device where, std::size_t bytes) : bytes_(bytes) {
+    if (const auto make = backend_of(where).make_gradient_steps; make != nullptr)
+      steps_ = make(where.index(), bytes);
+  }
+
+  [[nodiscard]] const gradient_steps* steps() const noexcept { return steps_.get(); }
+  /// Of a caller's, which may begin anywhere.
+  [[nodiscard]] std::size_t workspace_bytes() const noexcept {
+    return steps_ == nullptr || bytes_ == 0 ? 0 : bytes_ + piece_alignment - 1;
+  }
+
+  /// The memory that all views of a run must be of: that of the first one, if there are steps for it.
+  [[nodiscard]] memory where(const any_const_view& first) const noexcept {
+    return steps_ == nullptr ? memory::host : first.where();
+  }
+
+  /// f(memory) with the workspace that there is, or with some.
+  template <class F>
+  void with_workspace(std::span<std::byte> given, stream on, const F& f) const {
+    if (given.empty()) return steps_->with_workspace(on, f);
+    if (bytes_ == 0) return f(std::span<std::byte>());
+    steps_->check("workspace",
+                  {given.data(), dtype::u8, extent(given.size()), 1, {}, memory::device}, on);
+    const auto address = reinterpret_cast<std::uintptr_t>(given.data());
+    f(given.subspan(aligned(address) - address, bytes_));
+  }
+
+ private:
+  std::unique_ptr<const gradient_steps> steps_;
+  std::size_t bytes_ = 0;
+};
+
+/// Runs on host memory are over when they return.
+void expect_host_run(stream on, std::span<const std::byte> workspace) {
+  if (on != stream{})
+    throw invalid_problem("stream: a CUDA stream; allowed: none, for a gradient of host memory");
+  if (!workspace.empty())
+    throw invalid_problem("workspace: " + std::to_string(workspace.size()) +
+                          " bytes; allowed: none, for a gradient of host memory");
+}
+
 }  // namespace
 
 class input_gradient_state {
  public:
   input_gradient_state(const problem& p, const any_const_view& filter, const options& how)
-      : problem_(p), form_(normalise(p)), inner_(make(filter, how)) {}
+      : problem_(p), form_(normalise(p)), inner_(make(filter, how)), why_(inner_.describe()) {
+    try {
+      device_ = device_part(parse_device(why_.device), bytes_on_device());
+    } catch (const std::bad_alloc&) {
+      fall_back(filter, how, "out of memory");
+    } catch (const cuda_error& e) {
+      fall_back(filter, how, e.what());
+    }
+  }
 
-  [[nodiscard]] const description& why() const noexcept { return inner_.describe(); }
+  [[nodiscard]] const description& why() const noexcept { return why_; }
+  [[nodiscard]] std::size_t workspace_bytes() const noexcept { return device_.workspace_bytes(); }
 
-  void run(const any_const_view& out_gradient, const any_view& in_gradient) const {
+  void run(const any_const_view& out_gradient, const any_view& in_gradient, stream on,
+           std::span<std::byte> workspace) const {
+    const memory where = device_.where(out_gradient);
     const any_const_view from = checked(out_gradient, {"out_gradient",
                                                        problem_.types.out,
                                                        {form_.row.out, form_.col.out},
                                                        problem_.planes,
                                                        problem_.filters,
                                                        problem_.layout,
-                                                       memory::host});
+                                                       where});
     const any_view to =
         checked_output(in_gradient, {"in_gradient", problem_.types.in, problem_.in, problem_.planes,
-                                     problem_.channels, problem_.layout, memory::host});
+                                     problem_.channels, problem_.layout, where});
     if (overlap(from, to))
       throw invalid_problem(
           "in_gradient: shares memory with out_gradient; allowed: memory of its own");
+    if (where == memory::device) return run_on_device(from, to, on, workspace);
+    expect_host_run(on, workspace);
     array whole(wider(problem_.types.in), inner_.output_extent(), problem_.planes,
                 problem_.channels);
-    if (problem_.stride == extent{1, 1}) {
+    if (!has_stride()) {
       inner_.run(from, whole.view());
     } else {
       const array apart = with_zeros_between(from);
@@ -168,6 +246,15 @@ class input_gradient_state {
   }
 
  private:
+  /// What was not asked for by name is no reason to have no gradient.
+  void fall_back(const any_const_view& filter, options how, const std::string& reason) {
+    if (how.device.kind() != device_kind::automatic || how.algorithm.starts_with("cuda/")) throw;
+    how.device = device::cpu();
+    inner_ = make(filter, how);
+    why_ = inner_.describe();
+    why_.notes.push_back("cuda: " + reason);
+  }
+
   [[nodiscard]] extent spread() const noexcept {
     return {(form_.row.out - 1) * form_.row.stride + 1, (form_.col.out - 1) * form_.col.stride + 1};
   }
@@ -208,6 +295,50 @@ class input_gradient_state {
     return apart;
   }
 
+  [[nodiscard]] bool has_stride() const noexcept { return problem_.stride != extent{1, 1}; }
+
+  // On a device: the gradient with zeros between, where there is a stride; that of x̃; what the plan needs.
+  [[nodiscard]] std::size_t bytes_apart() const {
+    return has_stride() ? bytes_for(problem_.types.out, spread(), problem_.planes, problem_.filters)
+                        : 0;
+  }
+  [[nodiscard]] std::size_t bytes_whole() const {
+    return bytes_for(wider(problem_.types.in), inner_.output_extent(), problem_.planes,
+                     problem_.channels);
+  }
+  [[nodiscard]] std::size_t bytes_on_device() const {
+    return aligned(bytes_apart()) + aligned(bytes_whole()) + inner_.workspace_bytes();
+  }
+
+  void run_on_device(const any_const_view& from, const any_view& to, stream on,
+                     std::span<std::byte> workspace) const {
+    const gradient_steps& steps = *device_.steps();
+    steps.check("out_gradient", from, on);
+    steps.check("in_gradient", to, on);
+    check_workspace(workspace, workspace_bytes(), {from, to}, "out_gradient or in_gradient");
+    const default_floating_point environment;
+    device_.with_workspace(workspace, on, [&](std::span<std::byte> bytes) {
+      const auto dense_at = [&](std::size_t at, dtype type, extent size, std::int64_t channels) {
+        return any_view(bytes.data() + at, type, size, problem_.planes, channels,
+                        dense(size, channels), memory::device);
+      };
+      const any_view apart = dense_at(0, problem_.types.out, spread(), problem_.filters);
+      const std::size_t whole_at = aligned(bytes_apart());
+      const any_view whole =
+          dense_at(whole_at, wider(problem_.types.in), inner_.output_extent(), problem_.channels);
+      if (has_stride())
+        steps.fold(from, apart, {border_kind::zero, {0, form_.row.stride}, {0, form_.col.stride}},
+                   on);
+      inner_.run(has_stride() ? any_const_view(apart) : from, whole, on,
+                 bytes.subspan(whole_at + aligned(bytes_whole()), inner_.workspace_bytes()));
+      steps.fold(whole, to,
+                 {form_.border.kind(),
+                  {form_.row.at(0, form_.row.taps - 1), 1},
+                  {form_.col.at(0, form_.col.taps - 1), 1}},
+                 on);
+    });
+  }
+
   /// Adds up what stands in x̃ for the same sample of x. Entry 0 of the whole is what the last tap of output 0 sees.
   void fold(const any_const_view& whole, const any_view& to) const {
     const border_kind border = form_.border.kind();
@@ -244,6 +375,8 @@ class input_gradient_state {
   problem problem_;
   normal_form form_;
   plan inner_;
+  description why_;
+  device_part device_;
 };
 
 class filter_gradient_state {
@@ -251,27 +384,43 @@ class filter_gradient_state {
   filter_gradient_state(const problem& p, const options& how)
       : problem_(p), how_(how), form_(normalise(p)) {
     check_gradient_types(p.types);
+    if (!may_see_a_device()) return;
+    const bool automatic = how.device.kind() == device_kind::automatic && how.algorithm.empty();
+    std::vector<std::string> notes;
+    const device where = device_for(how, notes);
+    const auto bytes = backend_of(where).filter_gradient_bytes;
+    try {
+      if (bytes != nullptr) device_ = device_part(where, bytes(form_));
+    } catch (const std::bad_alloc&) {
+      if (!automatic) throw;
+    } catch (const cuda_error&) {
+      if (!automatic) throw;
+    }
   }
 
-  void run(const any_const_view& in, const any_const_view& out_gradient,
-           const any_view& gradient) const {
+  [[nodiscard]] std::size_t workspace_bytes() const noexcept { return device_.workspace_bytes(); }
+
+  void run(const any_const_view& in, const any_const_view& out_gradient, const any_view& gradient,
+           stream on, std::span<std::byte> workspace) const {
+    const memory where = device_.where(in);
     const any_const_view x = checked(in, {"in", problem_.types.in, problem_.in, problem_.planes,
-                                          problem_.channels, problem_.layout, memory::host});
+                                          problem_.channels, problem_.layout, where});
     const any_const_view y = checked(out_gradient, {"out_gradient",
                                                     problem_.types.out,
                                                     {form_.row.out, form_.col.out},
                                                     problem_.planes,
                                                     problem_.filters,
                                                     problem_.layout,
-                                                    memory::host});
-    const any_view to =
-        checked_output(gradient, {"gradient", problem_.types.filter, problem_.filter,
-                                  problem_.filters, problem_.channels / problem_.groups,
-                                  convgpu::layout::channels_first, memory::host});
+                                                    where});
+    const any_view to = checked_output(
+        gradient, {"gradient", problem_.types.filter, problem_.filter, problem_.filters,
+                   problem_.channels / problem_.groups, convgpu::layout::channels_first, where});
     for (const auto& [name, other] : {std::pair("in", x), std::pair("out_gradient", y)})
       if (overlap(other, to))
         throw invalid_problem(std::string("gradient: shares memory with ") + name +
                               "; allowed: memory of its own");
+    if (where == memory::device) return run_on_device(x, y, to, on, workspace);
+    expect_host_run(on, workspace);
     const std::int64_t channels = problem_.channels / problem_.groups;
     const std::int64_t filters = problem_.filters / problem_.groups;
     // Planes are summed; channels of the input are left apart.
@@ -286,6 +435,30 @@ class filter_gradient_state {
   }
 
  private:
+  /// Data of a device are expected where the options name one, or say that data will be there.
+  [[nodiscard]] bool may_see_a_device() const {
+    if (how_.device.kind() != device_kind::automatic)
+      return how_.device.kind() == device_kind::cuda;
+    return how_.algorithm.starts_with("cuda/") ||
+           (how_.data == memory::device && !how_.algorithm.starts_with("cpu/"));
+  }
+
+  [[nodiscard]] bool flips() const noexcept { return problem_.op == operation::convolution; }
+  [[nodiscard]] bool conjugates() const noexcept { return flips() || !problem_.conjugate; }
+
+  /// No plan's, whose filter would have to be there when it is made.
+  void run_on_device(const any_const_view& x, const any_const_view& y, const any_view& to,
+                     stream on, std::span<std::byte> workspace) const {
+    const gradient_steps& steps = *device_.steps();
+    steps.check("in", x, on);
+    steps.check("out_gradient", y, on);
+    steps.check("gradient", to, on);
+    check_workspace(workspace, workspace_bytes(), {x, y, to}, "in, out_gradient or gradient");
+    device_.with_workspace(workspace, on, [&](std::span<std::byte> sums) {
+      steps.sum_products(x, y, to, form_, !flips(), conjugates(), sums, on);
+    });
+  }
+
   /// Taps are outputs, at a distance of the dilation; outputs are taps, at a distance of the stride.
   [[nodiscard]] problem inner(std::int64_t channels, std::int64_t filters) const {
     const auto beyond = [](const axis& a) {
@@ -313,11 +486,11 @@ class filter_gradient_state {
   /// The sums Σ conj(∂L/∂y)·x̃ of a group as gradients. They go from the last tap of a convolution to its first; behind
   /// those there may be more than there are taps, where a stride passes by the input's end.
   void store(const any_const_view& sums, std::int64_t first, const any_view& to) const {
-    const bool flips = problem_.op == operation::convolution;
-    const bool conjugates = flips || !problem_.conjugate;
+    const bool flipped = flips();
+    const bool conjugated = conjugates();
     const auto tap = [&](const place& p) {
-      const std::int64_t row = flips ? problem_.filter.rows - 1 - p.row : p.row;
-      const std::int64_t col = flips ? problem_.filter.cols - 1 - p.col : p.col;
+      const std::int64_t row = flipped ? problem_.filter.rows - 1 - p.row : p.row;
+      const std::int64_t col = flipped ? problem_.filter.cols - 1 - p.col : p.col;
       return place{p.channel, p.plane, row, col};
     };
     with_element_type(sums.type(), [&]<class Sum>() {
@@ -327,7 +500,7 @@ class filter_gradient_state {
             p.plane = f;
             const Sum sum = *at<const Sum>(sums, tap(p));
             p.plane = first + f;
-            *at<Out>(to, p) = as_gradient<Out>(sum, conjugates);
+            *at<Out>(to, p) = as_gradient<Out>(sum, conjugated);
           });
       });
     });
@@ -336,6 +509,7 @@ class filter_gradient_state {
   problem problem_;
   options how_;
   normal_form form_;
+  device_part device_;
 };
 
 }  // namespace detail
@@ -343,8 +517,13 @@ class filter_gradient_state {
 input_gradient::input_gradient(const problem& p, const any_const_view& filter, const options& how)
     : state_(std::make_shared<const detail::input_gradient_state>(p, filter, how)) {}
 
-void input_gradient::run(const any_const_view& out_gradient, const any_view& in_gradient) const {
-  state_->run(out_gradient, in_gradient);
+void input_gradient::run(const any_const_view& out_gradient, const any_view& in_gradient, stream on,
+                         std::span<std::byte> workspace) const {
+  state_->run(out_gradient, in_gradient, on, workspace);
+}
+
+std::size_t input_gradient::workspace_bytes() const noexcept {
+  return state_->workspace_bytes();
 }
 
 const description& input_gradient::describe() const noexcept {
@@ -355,8 +534,13 @@ filter_gradient::filter_gradient(const problem& p, const options& how)
     : state_(std::make_shared<const detail::filter_gradient_state>(p, how)) {}
 
 void filter_gradient::run(const any_const_view& in, const any_const_view& out_gradient,
-                          const any_view& gradient) const {
-  state_->run(in, out_gradient, gradient);
+                          const any_view& gradient, stream on,
+                          std::span<std::byte> workspace) const {
+  state_->run(in, out_gradient, gradient, on, workspace);
+}
+
+std::size_t filter_gradient::workspace_bytes() const noexcept {
+  return state_->workspace_bytes();
 }
 
 }  // namespace convgpu

@@ -200,15 +200,7 @@ class plan_state {
 
     const default_floating_point environment;
     const std::size_t needed = choice_.why.workspace_bytes;
-    if (!workspace.empty() && workspace.size() < needed)
-      throw invalid_problem("workspace: " + std::to_string(workspace.size()) +
-                            " bytes; allowed: none, or at least " + std::to_string(needed));
-    if (!workspace.empty()) {
-      const any_const_view bytes(workspace.data(), dtype::u8, extent(workspace.size()), 1, {});
-      if (overlap(bytes, source) || overlap(bytes, target))
-        throw invalid_problem(
-            "workspace: shares memory with in or out; allowed: memory of its own");
-    }
+    check_workspace(workspace, needed, {source, target}, "in or out");
     // On a device only the backend knows how long a piece is in use: until after this call.
     if (needed == 0 || !workspace.empty() || choice_.where == device_kind::cuda) {
       choice_.algorithm->run(source, target, on, workspace);

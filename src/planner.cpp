@@ -22,10 +22,6 @@
 namespace convgpu::detail {
 namespace {
 
-const backend& backend_of(device d) {
-  return d.kind() == device_kind::cuda ? cuda_backend() : cpu_backend();
-}
-
 /// The device to plan for; what was passed over goes to `notes`.
 device resolve(const options& how, std::vector<std::string>& notes) {
   device wanted = how.device;
@@ -126,7 +122,9 @@ class contest {
         e.told->measured_seconds = time(*made, data);
         if (whole) e.made = std::move(made);
       } catch (const std::bad_alloc&) {  // it would fail when it is run, too
-        continue;
+        fails(e, "out of memory");
+      } catch (const cuda_error& failed) {
+        fails(e, failed.what());
       }
     }
     for (entrant& e : entrants_)
@@ -195,6 +193,11 @@ class contest {
     const auto key = [&](const entrant& e) { return std::tuple(is_last(e), e.seconds, e.who); };
     std::sort(entrants_.begin(), entrants_.end(),
               [&](const entrant& a, const entrant& b) { return key(a) < key(b); });
+  }
+
+  static void fails(const entrant& e, const std::string& why) {
+    e.told->outcome = candidate::verdict::refused;
+    e.told->reason = "failed when it was measured: " + why;
   }
 
   [[nodiscard]] bool is_last(const entrant& e) const noexcept {
@@ -273,6 +276,17 @@ constexpr double shortest_round_trip = 15e-6;
 
 }  // namespace
 
+const backend& backend_of(device d) {
+  return d.kind() == device_kind::cuda ? cuda_backend() : cpu_backend();
+}
+
+device device_for(const options& how, std::vector<std::string>& notes) {
+  check_options(how);
+  const device where = resolve(how, notes);
+  check_forced(how, where);
+  return where;
+}
+
 choice choose(const normal_form& form, const filter_taps& filter, const options& how) {
   check_options(how);
   std::vector<std::string> notes;
@@ -285,8 +299,7 @@ choice choose(const normal_form& form, const filter_taps& filter, const options&
                     duration(on_cpu) + " predicted on the CPU");
     return choose_on(device::cpu(), form, filter, how, std::move(notes));
   }
-  const device where = resolve(how, notes);
-  check_forced(how, where);
+  const device where = device_for(how, notes);
   if (where.kind() != device_kind::cuda || !automatic)
     return choose_on(where, form, filter, how, std::move(notes));
 

@@ -5,6 +5,8 @@
 #include <convgpu/detail/backend.hpp>
 #include <convgpu/plan.hpp>
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace convgpu::detail {
 
@@ -13,6 +15,11 @@ struct choice {
   device_kind where = device_kind::cpu;
   description why;
 };
+
+[[nodiscard]] const backend& backend_of(device d);
+
+/// The device that the options ask for; what was passed over goes to `notes`. \throws as `plan`
+[[nodiscard]] device device_for(const options& how, std::vector<std::string>& notes);
 
 /// Chooses and prepares. \throws as `plan`
 [[nodiscard]] choice choose(const normal_form& form, const filter_taps& filter, const options& how);

@@ -96,4 +96,17 @@ any_view checked_output(const any_view& v, const expected_view& expected) {
   return out;
 }
 
+void check_workspace(std::span<const std::byte> workspace, std::size_t needed,
+                     std::initializer_list<any_const_view> views, const char* called) {
+  if (workspace.empty()) return;
+  if (workspace.size() < needed)
+    throw invalid_problem("workspace: " + std::to_string(workspace.size()) +
+                          " bytes; allowed: none, or at least " + std::to_string(needed));
+  const any_const_view bytes(workspace.data(), dtype::u8, extent(workspace.size()), 1, {});
+  for (const any_const_view& v : views)
+    if (overlap(bytes, v))
+      throw invalid_problem(std::string("workspace: shares memory with ") + called +
+                            "; allowed: memory of its own");
+}
+
 }  // namespace convgpu::detail

@@ -4,6 +4,8 @@
 
 #include <convgpu/detail/backend.hpp>
 #include <convgpu/view.hpp>
+#include <cstddef>
+#include <initializer_list>
 #include <span>
 
 namespace convgpu::detail {
@@ -25,5 +27,9 @@ struct expected_view {
 
 /// The same for memory to be written, whose elements must not overlap each other.
 [[nodiscard]] any_view checked_output(const any_view& v, const expected_view& expected);
+
+/// Workspace of a caller's: none, or at least so many bytes, of no view that is `called` so.
+void check_workspace(std::span<const std::byte> workspace, std::size_t needed,
+                     std::initializer_list<any_const_view> views, const char* called);
 
 }  // namespace convgpu::detail

@@ -7,6 +7,7 @@
 #include <convgpu/detail/border_index.hpp>
 
 #include <string_view>
+#include <vector>
 
 #include "buffers.hpp"
 #include "problems.hpp"
@@ -58,6 +59,22 @@ TEST(border_index, is_as_drawn) {
   for (const continued& x : table)
     for (std::int64_t i = -outside; i < x.length() + outside; ++i)
       EXPECT_EQ(detail::border_index(x.kind, i, x.length()), x[i]) << x.drawing << " at " << i;
+}
+
+// The way back, for every piece of what is drawn.
+TEST(border_index, says_where_each_sample_stands) {
+  for (const continued& x : table)
+    for (std::int64_t first = -outside; first < x.length() + outside; ++first)
+      for (std::int64_t last = first; last <= x.length() + outside; ++last)
+        for (std::int64_t m = 0; m < x.length(); ++m) {
+          std::vector<std::int64_t> expected;
+          for (std::int64_t i = first; i < last; ++i)
+            if (x[i] == m) expected.push_back(i);
+          std::vector<std::int64_t> found;
+          detail::for_each_position(x.kind, m, x.length(), first, last,
+                                    [&](std::int64_t i) { found.push_back(i); });
+          ASSERT_EQ(found, expected) << x.drawing << " from " << first << " to " << last;
+        }
 }
 
 class borders : public testing::TestWithParam<std::tuple<algorithm, dtype>> {};

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include <convgpu/types.hpp>
+
 #include "cuda/transform.hpp"
 #include "cuda/tuning.hpp"
 
@@ -183,6 +185,32 @@ accesses of_separable_terms() {
   return all;
 }
 
+/// Fragments of samples and of taps, and pairs of results, for all lengths of a row of taps that chunks tell apart.
+template <class Sample>
+accesses of_mma() {
+  accesses all;
+  for (const std::int64_t taps : {1, 9, 15, 17, 18, 31, 40}) {
+    const cuda::mma_layout l = cuda::mma_layout_for(sizeof(Sample), 1, 9, taps);
+    using unit = cuda::mma_unit<sizeof(Sample)>;
+    add_neighbours<0>(all, "loads", sizeof(Sample));
+    for (const int part : {0, 8 * l.pitch, 4, 8 * l.pitch + 4})
+      all.push_back({"reads samples", 4, [=](int thread) {
+                       return cuda::mma_tile::first_word(thread, l.pitch, sizeof(Sample)) + part;
+                     }});
+    all.push_back({"reads taps", 4,
+                   [=](int thread) { return l.tap_pitch + unit::first_tap(thread) + unit::half; }});
+  }
+  for (const int q : {0, 2})
+    all.push_back({"writes results", 8, [=](int thread) {
+                     constexpr int pitch = cuda::mma_tile::results_pitch;
+                     return (cuda::mma_tile::output(thread, pitch) +
+                             cuda::mma_tile::output_offset(3, q, pitch)) /
+                            2;
+                   }});
+  add_neighbours<0>(all, "stores", 4);
+  return all;
+}
+
 /// Of every size of transform: loads of neighbours, each stage there and back, stores of outputs, which begin anywhere.
 template <class T>
 accesses of_overlap_save() {
@@ -251,6 +279,8 @@ std::vector<kernel_accesses> all_kernels() {
               []<class Sample, class Sum>() { return of_separable<Sample, Sum>(); });
   add_kernels(all, "separable_terms",
               []<class Sample, class Sum>() { return of_separable_terms<Sample, Sum>(); });
+  all.push_back({"mma_f32", of_mma<float>()});
+  all.push_back({"mma_f16", of_mma<f16>()});
   all.push_back({"overlap_save_f32", of_overlap_save<float>()});
   all.push_back({"overlap_save_f64", of_overlap_save<double>()});
   return all;

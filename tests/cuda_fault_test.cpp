@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cuda_on_host.hpp>
 #include <functional>
 #include <memory>
@@ -38,14 +39,14 @@ struct subject {
 };
 
 const floats box(9, 1.0F);
-/// Those that transform refuse so few taps unless they are allowed an error, and are off by a little.
-bool transforms(const std::string& algorithm) {
+/// Those that transform refuse so few taps unless they are allowed an error, tensor cores f32; they are off by a little.
+bool wants_tolerance(const std::string& algorithm) {
   return algorithm.find("overlap_save") != std::string::npos ||
-         algorithm.find("fft") != std::string::npos;
+         algorithm.find("fft") != std::string::npos || algorithm.find("mma") != std::string::npos;
 }
 options asked(const std::string& algorithm) {
   options how{.device = device::cuda(here), .algorithm = algorithm};
-  if (transforms(algorithm)) how.tolerance = 1e-4;
+  if (wants_tolerance(algorithm)) how.tolerance = 1e-4;
   return how;
 }
 constexpr float off = 0.01F;
@@ -67,7 +68,7 @@ std::vector<subject> subjects() {
   const auto below = [&](const std::string& name, make_kernels make) {
     const auto p = std::make_shared<complete_problem>(blur, view<const float>(box.data(), {3, 3}));
     p->how = asked({});
-    if (transforms(name)) p->how.tolerance = 1e-4;
+    if (wants_tolerance(name)) p->how.tolerance = 1e-4;
     all.push_back({name, [p, make]() -> subject::run {
                      const std::shared_ptr<const detail::runnable> made = cuda::make_runnable(
                          p->request(here), make, {.chunk_bytes = 200, .chunks = 2});
@@ -81,10 +82,40 @@ std::vector<subject> subjects() {
   return all;
 }
 
+/// Gradients that are the same box: that of the input by a plan between two steps, and that of filters as large as the
+/// input, of which each tap sees what a tap of the box does. The gradient of the output is ones: x[1], over and over.
+std::vector<subject> gradients() {
+  std::vector<subject> all;
+  all.push_back(
+      {"input gradient", []() -> subject::run {
+         problem p = blur;
+         p.types = {dtype::f32, dtype::f32, dtype::f32};
+         const input_gradient made(p, view<const float>(box.data(), {3, 3}), asked("cuda/direct"));
+         return [made](const any_const_view& in, const any_view& out) { made.run(in, out); };
+       }});
+  all.push_back({"filter gradient", []() -> subject::run {
+                   const problem p{.in = size,
+                                   .filter = size,
+                                   .types = {dtype::f32, dtype::f32, dtype::f32},
+                                   .op = operation::correlation,
+                                   .mode = mode::valid,
+                                   .border = border::wrap(),
+                                   .padding = {1, 1, 1, 1}};
+                   const filter_gradient made(p, asked("cuda/direct"));
+                   return [made](const any_const_view& in, const any_view& out) {
+                     const any_const_view ones(static_cast<const float*>(in.data()) + 1, dtype::f32,
+                                               {3, 3}, 1, {.row = 0, .col = 0}, in.where());
+                     made.run(in, ones, out);
+                   };
+                 }});
+  return all;
+}
+
 /// What is asked of a run, whatever fails on the way.
 class cuda_fault : public testing::Test {
  protected:
   void SetUp() override {
+    ::setenv("CONVGPU_PROGRAMS", "none", 1);  // all of it is compiled each time
     for (std::size_t i = 0; i < count; ++i) x[i] = static_cast<float>(i * i % 31);
     convolve(view<const float>(x.data(), size), view<const float>(box.data(), {3, 3}),
              view<float>(expected.data(), size), blur, {.device = device::cpu()});
@@ -158,7 +189,9 @@ class cuda_fault : public testing::Test {
                                  cudaError_t error) {
     if (error == cudaErrorMemoryAllocation &&
         (call.starts_with("cudaMalloc") || call == "cublasCreate" || call == "cufftCreate" ||
-         call == "cufftMakePlanMany64")) {
+         call == "cufftMakePlanMany64" ||
+         (call.starts_with("nvrtc") && call != "nvrtcDestroyProgram") ||
+         call == "cudaLibraryLoadData")) {
       EXPECT_EQ(thrown, "bad_alloc") << call;
       return;
     }
@@ -176,7 +209,9 @@ class cuda_fault : public testing::Test {
                                             "cudaGetDriverEntryPointByVersion",
                                             "cuPointerGetAttributes",
                                             "cublasDestroy",
-                                            "cufftDestroy"};
+                                            "cufftDestroy",
+                                            "nvrtcDestroyProgram",
+                                            "cudaLibraryUnload"};
       EXPECT_NE(std::find(std::begin(quiet), std::end(quiet), call), std::end(quiet))
           << call << " failed and nobody was told";
       return;
@@ -184,7 +219,8 @@ class cuda_fault : public testing::Test {
     // "cuda_error: cudaMalloc: cudaErrorUnknown, unknown error (memory.hpp:90)"
     const bool of_memory = error == cudaErrorMemoryAllocation;
     const std::string words =
-        call.starts_with("cufft") ? std::string("cuFFT's error ") + (of_memory ? "2" : "6")
+        call.starts_with("cufft")   ? std::string("cuFFT's error ") + (of_memory ? "2" : "6")
+        : call.starts_with("nvrtc") ? std::string("NVRTC's error 11")
         : call.starts_with("cublas")
             ? std::string("cuBLAS's error ") + (of_memory ? "3" : "13")
             : std::string(cudaGetErrorName(error)) + ", " + cudaGetErrorString(error);
@@ -278,7 +314,8 @@ struct on_device {
 
 /// Of those that transform and make many calls, which take their time, only such that are answered differently.
 std::vector<cudaError_t> errors_for(const subject& s) {
-  if (transforms(s.name) || every_nth() > 1) return {cudaErrorMemoryAllocation, cudaErrorUnknown};
+  if (wants_tolerance(s.name) || every_nth() > 1)
+    return {cudaErrorMemoryAllocation, cudaErrorUnknown};
   return {cudaErrorMemoryAllocation, cudaErrorLaunchFailure, cudaErrorInvalidValue,
           cudaErrorUnknown};
 }
@@ -293,6 +330,10 @@ TEST_F(cuda_fault, of_any_call_with_page_locked_data) {
 }
 TEST_F(cuda_fault, of_any_call_with_device_data) {
   for (const subject& s : subjects())
+    for (const cudaError_t error : errors_for(s)) hold<on_device>(s, error);
+}
+TEST_F(cuda_fault, of_any_call_of_gradients) {
+  for (const subject& s : gradients())
     for (const cudaError_t error : errors_for(s)) hold<on_device>(s, error);
 }
 

@@ -78,7 +78,7 @@ TEST_F(cuda_fft, makes_the_same_bits_from_chunks_of_any_size) {
     extent taps;
   };
   for (const cuda_algorithm& a : cuda_algorithms()) {
-    if (!a.transforms()) continue;
+    if (!a.wants_tolerance()) continue;
     for (const sizes& s : {sizes{extent(1, 9000), extent(1, 60)},
                            {{90, 140}, {9, 12}},
                            {{7, 3000}, {1, 70}},
@@ -88,7 +88,7 @@ TEST_F(cuda_fft, makes_the_same_bits_from_chunks_of_any_size) {
       const std::vector<float> h = random(s.taps.count(), 2);
       complete_problem p({.in = s.in, .mode = mode::same, .border = border::mirror()},
                          view<const float>(h.data(), s.taps));
-      p.how.tolerance = 1e-4;
+      p.how.tolerance = a.name == "mma" ? 2e-3 : 1e-4;
       ASSERT_EQ(a.refusal(p.request()), "");
       std::vector<float> expected(x.size());
       for (const std::size_t bytes : {std::size_t{1} << 20, std::size_t{5000}, std::size_t{777}}) {

@@ -148,18 +148,19 @@ class on_cuda : public testing::Test {
   }
 };
 
-/// Whether it transforms: refuses so small a filter unless it is allowed an error.
-inline bool transforms(const std::string& algorithm) {
-  return algorithm.ends_with("/overlap_save") || algorithm.ends_with("/fft");
+/// Whether it refuses so small a filter, or f32, unless it is allowed an error.
+inline bool wants_tolerance(const std::string& algorithm) {
+  return algorithm.ends_with("/overlap_save") || algorithm.ends_with("/fft") ||
+         algorithm.ends_with("/mma");
 }
 
 inline plan make(float tap, const std::string& algorithm = {}, device where = device::cuda(0)) {
   options how{.device = where, .algorithm = algorithm};
-  if (transforms(algorithm)) how.tolerance = 1e-4;
+  if (wants_tolerance(algorithm)) how.tolerance = 1e-4;
   return plan(blur, box(tap), how);
 }
 
-/// Results that are whole numbers but for the error of a transform.
+/// Results that are whole numbers but for such an error.
 inline floats whole(floats values) {
   for (float& v : values) v = std::nearbyint(v);
   return values;

@@ -25,12 +25,16 @@ struct cuda_algorithm {
   std::string (*refusal)(const detail::request&);
   make_kernels make;
 
-  [[nodiscard]] bool transforms() const { return name == "overlap_save" || name == "fft"; }
+  [[nodiscard]] bool wants_tolerance() const {
+    return name == "overlap_save" || name == "fft" || name == "mma";
+  }
 };
 [[nodiscard]] inline std::vector<cuda_algorithm> cuda_algorithms() {
   return {{"separable", detail::refuse_each<cuda::refuse_separable>,
            cuda::each_kernels<cuda::separable_kernels>},
           {"direct", cuda::refuse_direct, cuda::direct_kernels},
+          {"mma", detail::refuse_each<cuda::refuse_mma>, cuda::each_kernels<cuda::mma_kernels>},
+          {"compiled", cuda::refuse_compiled, cuda::compiled_kernels},
           {"overlap_save", detail::refuse_each<cuda::refuse_overlap_save>,
            cuda::each_kernels<cuda::overlap_save_kernels>},
           {"fft", detail::refuse_each<cuda::refuse_fft>, cuda::fft_kernels},

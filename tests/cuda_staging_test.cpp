@@ -198,7 +198,8 @@ TEST_P(cuda_staging_of, agrees_in_chunks_of_any_size) {
     const buffer in = c.make_input();
     const buffer filter = c.make_filter();
     complete_problem p(c.problem, filter.view());
-    if (a->transforms()) p.how.tolerance = transform_tolerance(c.problem.types.in);
+    p.how.algorithm = "cuda/" + a->name;
+    if (a->wants_tolerance()) p.how.tolerance = transform_tolerance(c.problem.types.in);
     if (!a->refusal(p.request()).empty()) a = &algorithms.back();
     cuda_on_host::reset();
     cuda_on_host::set_execution(when);

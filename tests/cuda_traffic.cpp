@@ -83,6 +83,16 @@ std::uint64_t read_by_direct_row(const traffic_case& c) {
                                     p.planes * sample);
 }
 
+/// Taps are a part of the program.
+std::uint64_t read_by_compiled(const traffic_case& c) {
+  const problem& p = c.problem;
+  if (p.filter.rows == 1) return read_by_direct_row(c);
+  const cuda::direct_tile t = cuda::direct_tile_for(sizeof(float));
+  const std::int64_t samples = read_along(along_rows(p), t.out_rows(), t.chunk) *
+                               read_along(along_cols(p), t.out_cols(), t.chunk);
+  return static_cast<std::uint64_t>(samples * p.planes * sample);
+}
+
 /// Strips, each with the filter's rows less one at its top, and its columns less one at its sides.
 std::uint64_t read_by_separable(const traffic_case& c) {
   constexpr cuda::separable_tile t = cuda::separable_tile_for(sizeof(float));
@@ -106,6 +116,22 @@ std::uint64_t read_by_separable_terms(const traffic_case& c) {
   const std::int64_t strips = (rows + strip - 1) / strip * across * p.planes;
   return read_by_separable(c) +
          static_cast<std::uint64_t>(strips * c.rank * (p.filter.rows + p.filter.cols) * sample);
+}
+
+/// Tiles with halos, and lines of taps with each.
+std::uint64_t read_by_mma(const traffic_case& c) {
+  using cuda::mma_tile;
+  const problem& p = c.problem;
+  const detail::axis row = along_rows(p);
+  const detail::axis col = along_cols(p);
+  const int passes = c.tolerance.value() < 1e-3 ? 3 : 1;
+  const cuda::mma_layout l = cuda::mma_layout_for(sizeof(float), passes, row.taps, col.taps);
+  const std::int64_t samples =
+      read_along(row, mma_tile::out_rows, row.taps) * read_along(col, mma_tile::out_cols, col.taps);
+  const std::int64_t tiles =
+      tiles_along(row, mma_tile::out_rows) * tiles_along(col, mma_tile::out_cols);
+  const std::int64_t words = row.taps * l.tap_pitch * (passes == 3 ? 2 : 1);
+  return static_cast<std::uint64_t>((samples + tiles * words) * p.planes * sample);
 }
 
 /// The same choice as the plan's: blocks, with the filter's reach on top of them.
@@ -195,6 +221,9 @@ std::vector<traffic_case> traffic_cases() {
       // Every tile of 2048 outputs reads 200 taps, and as many samples more.
       {"cuda/direct", with_outputs(signal, {1, 200}), 1.3, read_by_direct_row, 4},
       {"cuda/direct", with_outputs(image, {1, 31}), 1.2, read_by_direct_row, 4},
+      {"cuda/compiled", with_outputs(image, {5, 5}), 1.2, read_by_compiled, 4},
+      {"cuda/compiled", with_outputs(image, {11, 11}), 1.4, read_by_compiled, 4},
+      {"cuda/compiled", with_outputs(signal, {1, 63}), 1.1, read_by_compiled, 4},
       // Strips as long as they get, where there is work enough for all: 31 taps read 30 rows more for 256,
       // and 30 columns more for 128.
       {"cuda/separable", with_outputs(large, {7, 7}), 1.1, read_by_separable, 4, 1},
@@ -205,6 +234,9 @@ std::vector<traffic_case> traffic_cases() {
       // Whatever the number of terms.
       {"cuda/separable", with_outputs(large, {15, 15}), 1.2, read_by_separable_terms, 4, 1, 2},
       {"cuda/separable", with_outputs(large, {29, 29}), 1.4, read_by_separable_terms, 4, 1, 2},
+      {"cuda/mma", with_outputs(image, {9, 9}), 1.2, read_by_mma, 2, 132, 1, 2e-3},
+      {"cuda/mma", with_outputs(image, {15, 15}), 1.4, read_by_mma, 2, 132, 1, 2e-3},
+      {"cuda/mma", with_outputs(image, {15, 15}), 1.5, read_by_mma, 2, 132, 1, 1e-4},
       // Counted for each thread: most of it are roots, the same ones for a warp, or those that caches keep, and a third
       // of the rest is the spectrum.
       {"cuda/overlap_save", with_outputs(signal, {1, 256}), 9, read_by_overlap_save, 2},
@@ -219,6 +251,8 @@ std::vector<traffic_case> traffic_cases() {
 int registers_of(const traffic_case& c) {
   if (c.algorithm == "cuda/overlap_save")
     return 65536 / (cuda::block_threads * cuda::overlap_save_blocks_at_once<float>) / 8 * 8;
+  if (c.algorithm == "cuda/mma")
+    return 65536 / (cuda::block_threads * cuda::mma_blocks_at_once) / 8 * 8;
   return cuda::registers_at_most<float>;
 }
 
@@ -241,7 +275,7 @@ traffic measure(const traffic_case& c) {
   if (c.rank == 2)  // a chequerboard
     for (std::size_t i = 0; i < taps.size(); i += 2) taps[i] = 2.0F;
   const plan made(p, view<const float>(taps.data(), p.filter, p.filters, 1, dense(p.filter, 1)),
-                  {.algorithm = c.algorithm});
+                  {.algorithm = c.algorithm, .tolerance = c.tolerance});
   const extent out_size = made.output_extent();
   const memory_of_device in(input_bytes(p));
   const memory_of_device out(output_bytes(p));

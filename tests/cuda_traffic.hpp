@@ -6,6 +6,7 @@
 #include <convgpu/problem.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct traffic_case {
   int resident = 0;           ///< blocks on a multiprocessor of sm_90, at least
   int multiprocessors = 132;  ///< of the device, by which some algorithms cut their work
   int rank = 1;               ///< of the filter, 1 or 2
+  std::optional<double> tolerance{};
 };
 /// Registers for a thread of any of them, as the launch bounds have it.
 [[nodiscard]] int registers_of(const traffic_case& c);

@@ -59,7 +59,8 @@ INSTANTIATE_TEST_SUITE_P(every, cuda_traffic, testing::ValuesIn(traffic_cases())
                                               std::to_string(c.problem.in.cols) + "_in_" +
                                               std::to_string(c.problem.channels) + "_to_" +
                                               std::to_string(c.problem.filters) + "_by_" +
-                                              std::to_string(c.multiprocessors);
+                                              std::to_string(c.multiprocessors) +
+                                              (c.tolerance.value_or(1) < 1e-3 ? "_closely" : "");
                            std::replace(name.begin(), name.end(), '/', '_');
                            return name;
                          });

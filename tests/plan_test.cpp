@@ -128,7 +128,7 @@ class plans : public testing::TestWithParam<algorithm> {
   [[nodiscard]] plan make(const floats& taps, options how = {}) const {
     how.algorithm = GetParam().name;
     // A column and a row of one tap each round once more than that tap.
-    how.tolerance = GetParam().transforms() ? transform_tolerance(dtype::f32) : 1e-6;
+    how.tolerance = GetParam().wants_tolerance() ? transform_tolerance(dtype::f32) : 1e-6;
     return plan({.in = size, .filter = {3, 3}, .mode = mode::same, .border = border::mirror()},
                 taps, how);
   }
@@ -136,7 +136,7 @@ class plans : public testing::TestWithParam<algorithm> {
   [[nodiscard]] static bool is_times(const floats& y, float value) {
     return test::is_times(
         y, value,
-        GetParam().transforms() ? static_cast<float>(transform_tolerance(dtype::f32)) : 0);
+        GetParam().wants_tolerance() ? static_cast<float>(transform_tolerance(dtype::f32)) : 0);
   }
   [[nodiscard]] static floats run(const plan& made, std::span<std::byte> workspace = {}) {
     floats y(static_cast<std::size_t>(size.count()));

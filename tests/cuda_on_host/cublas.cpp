@@ -195,10 +195,7 @@ void forget_cublas_handles() {
   handles().clear();
 }
 
-}  // namespace cuda_on_host::detail
-
-void* cuda_on_host::cublas_function(const char* name) {
-  using namespace detail;
+void* cublas_function(std::string_view name) {
   if (!the_runtime().on.has_cublas) return nullptr;
   static const std::pair<std::string_view, void*> all[] = {
       {"cublasCreate_v2", reinterpret_cast<void*>(create)},
@@ -211,3 +208,5 @@ void* cuda_on_host::cublas_function(const char* name) {
     if (known == name) return function;
   return nullptr;
 }
+
+}  // namespace cuda_on_host::detail

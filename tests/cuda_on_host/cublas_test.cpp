@@ -11,7 +11,7 @@ TEST(stand_in_cublas, multiplies) {
   cuda_on_host::reset();
   const auto find = [](auto& function, const char* name) {
     function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(
-        cuda_on_host::cublas_function(name));
+        cuda_on_host::library_function(name));
     ASSERT_NE(function, nullptr) << name;
   };
   int (*create)(void**) = nullptr;
@@ -26,7 +26,7 @@ TEST(stand_in_cublas, multiplies) {
   find(set_stream, "cublasSetStream_v2");
   find(set_workspace, "cublasSetWorkspace_v2");
   find(gemm, "cublasGemmStridedBatchedEx");
-  EXPECT_EQ(cuda_on_host::cublas_function("cublasNothing"), nullptr);
+  EXPECT_EQ(cuda_on_host::library_function("cublasNothing"), nullptr);
 
   // Two products of 3 x 4 by 4 x 2 whose columns lie 5 and 6 apart.
   float* a = nullptr;
@@ -79,7 +79,7 @@ TEST(stand_in_cublas, multiplies) {
   for (void* memory : {static_cast<void*>(a), static_cast<void*>(b), static_cast<void*>(c), work})
     EXPECT_EQ(cudaFree(memory), cudaSuccess);
   cuda_on_host::reset({.has_cublas = false});
-  EXPECT_EQ(cuda_on_host::cublas_function("cublasCreate_v2"), nullptr);
+  EXPECT_EQ(cuda_on_host::library_function("cublasCreate_v2"), nullptr);
   cuda_on_host::reset();
 }
 

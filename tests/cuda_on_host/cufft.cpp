@@ -51,19 +51,23 @@ int call(const char* name, Body body) {
   }
 }
 
+/// Without what the operator of std::complex does about numbers that are not finite: it is most of the time here.
+complex product(complex a, complex b) {
+  return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
+}
+
 /// Of a length, with roots e^(±2πi·k/n) in a table.
 class line_transform {
  public:
-  line_transform(long long n, double sign) : n_(n) {
+  line_transform(long long n, double sign) : n_(n), line_(static_cast<std::size_t>(n)) {
     for (long long k = 0; k < n; ++k)
       roots_.push_back(std::polar(
           1.0, sign * 2 * std::numbers::pi * static_cast<double>(k) / static_cast<double>(n)));
   }
   /// Of n numbers `step` apart, in place.
-  void operator()(complex* z, long long step) const {
-    std::vector<complex> line(static_cast<std::size_t>(n_));
-    part(z, step, n_, line.data());
-    for (long long i = 0; i < n_; ++i) z[i * step] = line[static_cast<std::size_t>(i)];
+  void operator()(complex* z, long long step) {
+    part(z, step, n_, line_.data());
+    for (long long i = 0; i < n_; ++i) z[i * step] = line_[static_cast<std::size_t>(i)];
   }
 
  private:
@@ -76,12 +80,22 @@ class line_transform {
     while (n % p != 0) ++p;
     const long long m = n / p;
     for (long long r = 0; r < p; ++r) part(in + r * step, step * p, m, out + r * m);
+    const complex* const roots = roots_.data();
+    if (p == 2) {
+      for (long long k = 0; k < m; ++k) {
+        const complex turned = product(out[m + k], roots[k * (n_ / n)]);
+        out[m + k] = out[k] - turned;
+        out[k] += turned;
+      }
+      return;
+    }
     std::vector<complex> sums(static_cast<std::size_t>(p));
     for (long long k = 0; k < m; ++k) {
       for (long long q = 0; q < p; ++q) {
-        complex sum = 0;
-        for (long long r = 0; r < p; ++r)
-          sum += out[r * m + k] * roots_[static_cast<std::size_t>(r * (k + q * m) % n * (n_ / n))];
+        complex sum = out[k];
+        const long long turn = (k + q * m) * (n_ / n);
+        for (long long r = 1, root = turn; r < p; ++r, root = (root + turn) % n_)
+          sum += product(out[r * m + k], roots[root]);
         sums[static_cast<std::size_t>(q)] = sum;
       }
       for (long long q = 0; q < p; ++q) out[k + q * m] = sums[static_cast<std::size_t>(q)];
@@ -89,14 +103,15 @@ class line_transform {
   }
 
   long long n_;
+  std::vector<complex> line_;
   std::vector<complex> roots_;
 };
 
 void transform(std::vector<complex>& z, const plan& p, double sign) {
-  const line_transform along(p.cols, sign);
+  line_transform along(p.cols, sign);
   for (long long r = 0; r < p.rows; ++r) along(z.data() + r * p.cols, 1);
   if (p.rows == 1) return;
-  const line_transform down(p.rows, sign);
+  line_transform down(p.rows, sign);
   for (long long c = 0; c < p.cols; ++c) down(z.data() + c, p.cols);
 }
 
@@ -239,10 +254,7 @@ void forget_cufft_plans() {
   plans().clear();
 }
 
-}  // namespace cuda_on_host::detail
-
-void* cuda_on_host::cufft_function(const char* name) {
-  using namespace detail;
+void* cufft_function(std::string_view name) {
   if (!the_runtime().on.has_cufft) return nullptr;
   static const std::pair<std::string_view, void*> all[] = {
       {"cufftCreate", reinterpret_cast<void*>(create)},
@@ -262,3 +274,5 @@ void* cuda_on_host::cufft_function(const char* name) {
     if (known == name) return function;
   return nullptr;
 }
+
+}  // namespace cuda_on_host::detail

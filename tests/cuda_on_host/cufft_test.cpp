@@ -14,7 +14,7 @@ TEST(stand_in_cufft, transforms) {
   cuda_on_host::reset();
   const auto find = [](auto& function, const char* name) {
     function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(
-        cuda_on_host::cufft_function(name));
+        cuda_on_host::library_function(name));
     ASSERT_NE(function, nullptr) << name;
   };
   int (*create)(int*) = nullptr;
@@ -32,7 +32,7 @@ TEST(stand_in_cufft, transforms) {
   find(set_work_area, "cufftSetWorkArea");
   find(there, "cufftExecR2C");
   find(back, "cufftExecC2R");
-  EXPECT_EQ(cuda_on_host::cufft_function("cufftNothing"), nullptr);
+  EXPECT_EQ(cuda_on_host::library_function("cufftNothing"), nullptr);
 
   constexpr int rows = 6;
   constexpr int cols = 10;
@@ -88,7 +88,7 @@ TEST(stand_in_cufft, transforms) {
   EXPECT_EQ(cudaFree(spectrum), cudaSuccess);
   EXPECT_EQ(cudaFree(work), cudaSuccess);
   cuda_on_host::reset({.has_cufft = false});
-  EXPECT_EQ(cuda_on_host::cufft_function("cufftCreate"), nullptr);
+  EXPECT_EQ(cuda_on_host::library_function("cufftCreate"), nullptr);
   cuda_on_host::reset();
 }
 

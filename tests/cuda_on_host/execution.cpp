@@ -97,8 +97,10 @@ using detail::failure;
 using detail::fresh_byte;
 using detail::guard_bytes;
 using detail::here;
+using detail::matrix_fragments;
 using detail::max_block_threads;
 using detail::max_dynamic_shared;
+using detail::multiply;
 using detail::warp_operation;
 
 // ---- Stacks -------------------------------------------------------------------------------------
@@ -200,7 +202,9 @@ struct {
   int at_barrier = 0;
   int returned = 0;
   std::uint64_t barriers = 0;
-  bool hangs = false;  // then nothing waits any more
+  bool any = false;      // offered at the barrier that is waited for,
+  bool any_met = false;  // and at the last one
+  bool hangs = false;    // then nothing waits any more
   failure ended;
   const std::function<void()>* thread = nullptr;
   context host;
@@ -304,6 +308,7 @@ void run_block(std::size_t dynamic_shared) {
   detail::poison(dynamic + dynamic_shared, dynamic_memory.size() - dynamic_shared);
   for (int i = 0; i < block.count; ++i) block.threads[i].now = state::ready;
   block.at_barrier = 0;
+  block.any = false;
   block.returned = 0;
 
   all_meet();
@@ -331,6 +336,15 @@ CUDA_ON_HOST_UNSEEN bool warp_has_met(const cuda_thread* lanes, unsigned expecte
   return true;
 }
 
+/// What each lane has offered a pointer to.
+CUDA_ON_HOST_UNSEEN void multiply_warp(const cuda_thread* lanes) {
+  std::array<matrix_fragments*, warpSize> all{};
+  for (int lane = 0; lane < warpSize; ++lane)
+    all[static_cast<std::size_t>(lane)] = reinterpret_cast<matrix_fragments*>(
+        lanes[lane].offered);  // NOLINT(performance-no-int-to-ptr)
+  multiply(all);
+}
+
 /// Gives each lane what it asked for and lets it go on.
 CUDA_ON_HOST_UNSEEN void end_warp_operation(cuda_thread* lanes, unsigned expected) {
   std::uint64_t ballot = 0;
@@ -348,7 +362,8 @@ CUDA_ON_HOST_UNSEEN void end_warp_operation(cuda_thread* lanes, unsigned expecte
                                                           : ~std::uint64_t{0};
     lane.now = state::ready;
   }
-  // Shuffles and votes promise no order of memory accesses.
+  if (lanes[here.lane].operation == warp_operation::multiply) multiply_warp(lanes);
+  // Shuffles, votes and products promise no order of memory accesses.
   if (lanes[here.lane].operation == warp_operation::barrier) meet(tsan_fibers.data(), count);
 }
 
@@ -383,9 +398,17 @@ CUDA_ON_HOST_UNSEEN void detail::meet_in_block() {
   block.threads[block.current].now = state::at_barrier;
   if (++block.at_barrier < block.count) return give_way();
   block.at_barrier = 0;
+  block.any_met = std::exchange(block.any, false);
   ++block.barriers;
   for (int i = 0; i < block.count; ++i) block.threads[i].now = state::ready;
   all_meet();
+}
+
+// Nobody comes to the next barrier before all have left this one with what they ask.
+CUDA_ON_HOST_UNSEEN bool detail::any_in_block(bool offer) {
+  if (offer) block.any = true;
+  meet_in_block();
+  return block.any_met;
 }
 
 // ---- What the runtime calls ---------------------------------------------------------------------

@@ -2,6 +2,8 @@
 // Grids on one host thread: blocks one after another, the threads of a block by turns.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <cuda_on_host.hpp>
 #include <functional>
 #include <string>
@@ -38,5 +40,15 @@ struct failure {
 
 /// "thread (3, 0, 0) of block (1, 2, 0)", the one that is running.
 [[nodiscard]] std::string running_thread();
+
+/// What a lane brings to a product of matrices, and takes from it.
+struct matrix_fragments {
+  matrix_numbers of = matrix_numbers::tf32;
+  std::array<std::uint32_t, 4> a{};
+  std::array<std::uint32_t, 2> b{};
+  std::array<float, 4> d{};
+};
+/// All lanes' d += a·b.
+void multiply(const std::array<matrix_fragments*, 32>& lanes);
 
 }  // namespace cuda_on_host::detail

@@ -36,6 +36,7 @@ void runtime::restart(const machine& to) {
   executables.clear();
   forget_cufft_plans();
   forget_cublas_handles();
+  forget_programs();
   dynamic_shared_limits.clear();
   loaded.clear();
   launches.clear();
@@ -389,7 +390,7 @@ void runtime::launch(const cudaLaunchConfig_t& config, const void* kernel, const
 void runtime::run_kernel(const launch_record& launch, const work& thread) {
   running_ = &launches.emplace_back(launch);
   fault_ = {};
-  accessible_begin_ = accessible_end_ = 0;
+  accessible_ = {};
   open_memory(true, launch.device);
   failure ended = run_grid(*running_, of, thread);
   open_memory(false, launch.device);
@@ -414,14 +415,16 @@ CUDA_ON_HOST_UNSEEN void runtime::count_access(std::uint64_t launch_record::*cou
   const auto begin = reinterpret_cast<std::uintptr_t>(address);
   const std::size_t alignment = bytes & -bytes;  // the largest power of 2 in it
   const bool aligned = (begin & (alignment - 1)) == 0;
-  if (aligned && begin >= accessible_begin_ && begin + bytes <= accessible_end_) return;
+  if (aligned)
+    for (const reach& one : accessible_)
+      if (begin >= one.begin && begin + bytes <= one.end) return;
 
   std::ptrdiff_t offset = 0;
   const allocation* found = find_memory(address, offset);
   if (aligned && found != nullptr && offset >= 0 && offset + bytes <= found->bytes &&
       (found->type != cudaMemoryTypeDevice || found->device == running_->device)) {
-    accessible_begin_ = begin - offset;
-    accessible_end_ = accessible_begin_ + found->bytes;
+    accessible_[oldest_accessible_] = {begin - offset, begin - offset + found->bytes};
+    oldest_accessible_ = (oldest_accessible_ + 1) % accessible_.size();
   } else if (fault_.error == cudaSuccess) {
     fault_ = {aligned ? cudaErrorIllegalAddress : cudaErrorMisalignedAddress,
               text(running_thread(), ' ', verb, ' ', bytes, " bytes at ", describe(address))};
@@ -527,6 +530,7 @@ live_objects live() {
     count.graphs = static_cast<int>(r.graphs.size() + r.executables.size());
     count.transforms = cuda_on_host::detail::live_cufft_plans();
     count.multipliers = cuda_on_host::detail::live_cublas_handles();
+    count.programs = cuda_on_host::detail::live_programs();
     return count;
   });
 }

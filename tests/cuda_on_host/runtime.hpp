@@ -2,6 +2,7 @@
 // its bounds, streams as queues of work, graphs as lists of it.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -10,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <sstream>
+#include <string_view>
 #include <thread>
 
 #include "execution.hpp"
@@ -178,6 +180,10 @@ class runtime {
   [[nodiscard]] std::size_t dynamic_shared_limit(const void* kernel) const;
   /// Onto the current device, unless it is there.
   void load(const void* kernel);
+  /// What the running kernel does wrong, if nothing was before.
+  void note_fault(cudaError_t error, std::string why) {
+    if (fault_.error == cudaSuccess) fault_ = {error, std::move(why)};
+  }
   void count_access(std::uint64_t launch_record::*counter, const void* address, std::size_t bytes,
                     const char* verb);
 
@@ -197,16 +203,28 @@ class runtime {
   // While a kernel runs:
   launch_record* running_ = nullptr;
   failure fault_;
-  std::uintptr_t accessible_begin_ = 0;  // memory lately found to be accessible
-  std::uintptr_t accessible_end_ = 0;
+  /// Memory lately found to be accessible: as many pieces as a kernel goes to by turns.
+  struct reach {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+  };
+  std::array<reach, 4> accessible_{};
+  std::size_t oldest_accessible_ = 0;
 };
 
 runtime& the_runtime();
+
+/// Functions by their names; null where there are none.
+void* cufft_function(std::string_view name);
+void* cublas_function(std::string_view name);
+void* nvrtc_function(std::string_view name);
 
 /// Under its lock.
 int live_cufft_plans();
 void forget_cufft_plans();
 int live_cublas_handles();
 void forget_cublas_handles();
+int live_programs();
+void forget_programs();
 
 }  // namespace cuda_on_host::detail

@@ -27,7 +27,8 @@ inline constexpr bool is_integer_type = std::is_integral_v<T> || std::is_same_v<
 /// A stored element, or a tap, as a number of a type that holds it.
 template <class To, class From>
 CONVGPU_HOST_DEVICE To number(From value) noexcept {
-  if constexpr (std::is_same_v<From, f16> || std::is_same_v<From, bf16>)
+  if constexpr (std::is_same_v<From, To>) return value;
+  else if constexpr (std::is_same_v<From, f16> || std::is_same_v<From, bf16>)
     return static_cast<To>(static_cast<float>(value));
   else if constexpr (is_complex_type<From>)
     return To(static_cast<typename To::value_type>(value.real()),
@@ -46,6 +47,7 @@ template <class To>
 CONVGPU_HOST_DEVICE To border_value(double re, double im) noexcept {
   if constexpr (is_complex_type<To>)
     return To(static_cast<typename To::value_type>(re), static_cast<typename To::value_type>(im));
+  else if constexpr (sizeof(To) == 2 && !std::is_integral_v<To>) return To(static_cast<float>(re));
   else return static_cast<To>(re);
 }
 

@@ -8,6 +8,7 @@
 #include <convgpu/plan.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -93,6 +94,46 @@ class runnable {
                    std::span<std::byte> workspace) const = 0;
 };
 
+/// Along an axis, which elements of one array are added up to one of another: entry i goes to place
+/// border_index(border, start + i·step, places), to none where that is −1. Steps of more than 1 are for `zero` alone.
+struct fold_axis {
+  std::int64_t start;
+  std::int64_t step;
+};
+struct fold_form {
+  border_kind border;
+  fold_axis row;
+  fold_axis col;
+};
+
+/// What gradients of data in a device's memory need beside plans, on one device. Immutable; used by any number of
+/// threads at once. Work is queued on the stream, in which it has its order; nothing waits. No sum depends on the
+/// device or on what else it does.
+class gradient_steps {
+ public:
+  gradient_steps() = default;
+  gradient_steps(const gradient_steps&) = delete;
+  gradient_steps& operator=(const gradient_steps&) = delete;
+  virtual ~gradient_steps() = default;
+
+  /// \throws invalid_problem where an argument, of that name, is not the device's, or the stream is not
+  virtual void check(const char* name, const any_const_view& v, stream on) const = 0;
+  /// Every element of `to` as the sum of those of `from` that go there, of floating types that are equal or differ in
+  /// width. The views have as many planes and channels each, and share no memory.
+  virtual void fold(const any_const_view& from, const any_view& to, const fold_form& how,
+                    stream on) const = 0;
+  /// Σ ∂L/∂y[i]·conj(x̃[at(i, k)]) over planes and outputs, to tap k of each filter and channel; its conjugate where
+  /// `conjugated`, and its real part where taps are real. `flipped`: to the taps of a correlation. A gradient of 0 sees
+  /// nothing. `sums` has filter_gradient_bytes, aligned as all that the device hands out.
+  virtual void sum_products(const any_const_view& in, const any_const_view& out_gradient,
+                            const any_view& to, const normal_form& form, bool flipped,
+                            bool conjugated, std::span<std::byte> sums, stream on) const = 0;
+  /// Calls f with memory for what it queues on the stream, where the caller has brought none.
+  /// \throws invalid_problem while a graph is captured from the stream
+  virtual void with_workspace(
+      stream on, const std::function<void(std::span<std::byte> workspace)>& f) const = 0;
+};
+
 /// What an algorithm is expected to need.
 struct estimate {
   double seconds = 0;  ///< of a run, without copies of host data: on the CPU on one thread
@@ -161,6 +202,11 @@ struct backend {
   rate_table table{};
   /// Seconds for copying the data of a run to device `index` and back; null where they need no copying.
   double (*transfer)(const request&) = nullptr;
+  /// Steps of gradients on device `index`, for runs that need so much workspace; null where data are the host's.
+  std::unique_ptr<const gradient_steps> (*make_gradient_steps)(int index,
+                                                               std::size_t workspace) = nullptr;
+  /// What gradient_steps::sum_products works in; not null where those are not.
+  std::size_t (*filter_gradient_bytes)(const normal_form&) = nullptr;
 };
 
 /// One function for each backend folder. A backend that is not built answers all the same.

@@ -42,6 +42,48 @@ CONVGPU_HOST_DEVICE constexpr std::int64_t border_index(border_kind kind, std::i
   return -1;
 }
 
+/// Calls f(i) for each position i from `first` to before `last`, in this order, whose sample is m: where border_index
+/// gives m. 0 ≤ m < n.
+template <class F>
+CONVGPU_HOST_DEVICE constexpr void for_each_position(border_kind kind, std::int64_t m,
+                                                     std::int64_t n, std::int64_t first,
+                                                     std::int64_t last, F&& f) {
+  // Two steps in turns: within a period a sample stands once, or twice.
+  std::int64_t at = m;
+  std::int64_t step = 0;
+  std::int64_t next_step = 0;
+  const auto repeat = [&](std::int64_t period, std::int64_t again) {
+    const std::int64_t a = floor_mod(m - first, period);
+    const std::int64_t b = floor_mod(again - first, period);
+    at = first + (a < b ? a : b);
+    step = a == b ? period : a < b ? b - a : a - b;
+    next_step = a == b ? period : period - step;
+  };
+  switch (kind) {
+    case border_kind::zero:
+    case border_kind::constant:
+      if (m < first) return;
+      step = last - m;  // to the end
+      break;
+    case border_kind::replicate:
+      if (m == 0 || m < first) at = first;
+      if (m > 0 && m < first && m < n - 1) return;
+      if (m < n - 1 && m + 1 < last) last = m + 1;
+      step = next_step = 1;
+      break;
+    case border_kind::symmetric: repeat(2 * n, -1 - m); break;
+    case border_kind::mirror: repeat(n == 1 ? 1 : 2 * n - 2, -m); break;
+    case border_kind::wrap: repeat(n, m); break;
+  }
+  while (at < last) {
+    f(at);
+    at += step;
+    const std::int64_t taken = step;
+    step = next_step;
+    next_step = taken;
+  }
+}
+
 static_assert(border_index(border_kind::replicate, -2, 3) == 0);
 static_assert(border_index(border_kind::symmetric, -1, 3) == 0);
 static_assert(border_index(border_kind::symmetric, 3, 3) == 2);

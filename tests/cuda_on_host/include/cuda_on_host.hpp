@@ -37,6 +37,7 @@ struct machine {
   bool frees_wait = true;  ///< for all work, as real ones do; else its use after that is an error
   bool has_cufft = true;
   bool has_cublas = true;
+  bool has_nvrtc = true;     ///< where the compiler of the stand-in is
   bool knows_ranges = true;  ///< the driver has cuPointerGetAttributes
 };
 
@@ -73,6 +74,7 @@ struct live_objects {
   int graphs = 0;       ///< executable ones included
   int transforms = 0;   ///< plans of cuFFT
   int multipliers = 0;  ///< handles of cuBLAS
+  int programs = 0;     ///< of NVRTC's, and libraries that were loaded
   friend bool operator==(const live_objects&, const live_objects&) = default;
 };
 [[nodiscard]] live_objects live();

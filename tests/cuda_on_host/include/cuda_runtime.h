@@ -98,9 +98,11 @@ struct position {
 inline position here;
 
 void meet_in_block();
+/// The same; whether any thread of the block offered true.
+bool any_in_block(bool offer);
 
 /// What the threads of a warp do together.
-enum class warp_operation : std::uint8_t { barrier, shuffle, vote };
+enum class warp_operation : std::uint8_t { barrier, shuffle, vote, multiply };
 constexpr int every_lane = -1;
 
 /// Waits until all lanes of the mask have come to the same operation. Gives what lane `source`
@@ -128,6 +130,10 @@ inline const dim3& gridDim = cuda_on_host::detail::here.grid_size;
 
 inline void __syncthreads() {
   cuda_on_host::detail::meet_in_block();
+}
+
+inline int __syncthreads_or(int predicate) {
+  return cuda_on_host::detail::any_in_block(predicate != 0);
 }
 
 inline void __syncwarp(unsigned mask = 0xffffffffu) {
@@ -202,10 +208,17 @@ void* dynamic_shared();
 void count_load(const void* from, std::size_t bytes);
 void count_store(const void* to, std::size_t bytes);
 
-/// A function of cuFFT by its name; null where there is none.
-void* cufft_function(const char* name);
-/// The same of cuBLAS.
-void* cublas_function(const char* name);
+/// The numbers that a tensor core multiplies: a word of 32 bits is one of TF32, as f32, or two neighbours of 16 bits, the
+/// first one in the lower half.
+enum class matrix_numbers : std::uint8_t { tf32, f16, bf16 };
+/// mma.sync.aligned of m16n8k8 (TF32) or m16n8k16, row.col, with sums in f32: d += a·b, by all lanes of a warp, each with
+/// its fragments as PTX has them. Four products at a time are added to a sum, all aligned to the largest and cut off behind
+/// its 24th bit, and the result is cut off to f32.
+void multiply_add(matrix_numbers of, float (&d)[4], const std::uint32_t (&a)[4],
+                  const std::uint32_t (&b)[2]);
+
+/// A function of cuFFT, cuBLAS or NVRTC by its name; null where there is none.
+void* library_function(const char* name);
 
 }  // namespace cuda_on_host
 
@@ -222,9 +235,11 @@ enum cudaError_t {
   cudaErrorInvalidDeviceFunction = 98,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
+  cudaErrorInvalidKernelImage = 200,
   cudaErrorNoKernelImageForDevice = 209,
   cudaErrorInvalidResourceHandle = 400,
   cudaErrorIllegalState = 401,
+  cudaErrorSymbolNotFound = 500,
   cudaErrorNotReady = 600,
   cudaErrorIllegalAddress = 700,
   cudaErrorLaunchTimeout = 702,
@@ -251,6 +266,8 @@ using cudaStream_t = struct CUstream_st*;
 using cudaEvent_t = struct CUevent_st*;
 using cudaGraph_t = struct CUgraph_st*;
 using cudaGraphExec_t = struct CUgraphExec_st*;
+using cudaLibrary_t = struct CUlib_st*;
+using cudaKernel_t = struct CUkern_st*;
 
 struct cudaDeviceProp {
   char name[256];
@@ -515,6 +532,20 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void* kernel,
                                                           int block_size,
                                                           std::size_t dynamic_shared);
+
+// Code that was compiled at run time: what NVRTC gives here.
+enum cudaJitOption {};
+enum cudaLibraryOption {};
+cudaError_t cudaLibraryLoadData(cudaLibrary_t* library, const void* code, cudaJitOption* options,
+                                void** option_values, unsigned option_count,
+                                cudaLibraryOption* library_options, void** library_option_values,
+                                unsigned library_option_count);
+cudaError_t cudaLibraryGetKernel(cudaKernel_t* kernel, cudaLibrary_t library, const char* name);
+/// At once: whatever still runs is not waited for.
+cudaError_t cudaLibraryUnload(cudaLibrary_t library);
+/// Kernels of such libraries alone.
+cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void* kernel,
+                                void** arguments);
 
 template <class Kernel>
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, Kernel* kernel) {

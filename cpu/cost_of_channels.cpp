@@ -102,6 +102,12 @@ detail::estimate cost_of_depthwise(const detail::request& r, detail::rates value
   }
   const auto bytes = static_cast<std::int64_t>(size_of(element));
   const auto nonzeros = static_cast<double>(r.filter.facts.nonzeros);
+  // Taps that stay in registers leave loads behind: products then are as fast as those of panels. What a vector has
+  // besides products takes as long as one of the others.
+  const auto sums = [&](bool in_registers) {
+    if (!in_registers || is_integer(element)) return (nonzeros + 1) * product;
+    return nonzeros * (element == dtype::f64 ? rates.gemm_f64 : rates.gemm_f32) + product;
+  };
   work w{r, rates};
   const auto blocks_of = [&](const block_grid& grid) {
     return static_cast<double>(form.planes * grid.rows.parts() * grid.cols.parts());
@@ -116,7 +122,8 @@ detail::estimate cost_of_depthwise(const detail::request& r, detail::rates value
     w.arithmetic =
         lines * (rates.row + numbers * (t.in == element ? rates.copied : rates.converted)) +
         w.outputs() / static_cast<double>(form.groups) * rounded_up(form.groups, lanes) *
-            (nonzeros + 1) * product +
+            sums(form.col.taps == cpu::simd::row_in_registers && form.col.stride == 1 &&
+                 form.col.dilation == 1) +
         (t.out == element ? 0 : w.outputs() * rates.stored);
     return w.done(direct_error(r));
   }
@@ -133,7 +140,7 @@ detail::estimate cost_of_depthwise(const detail::request& r, detail::rates value
       blocks * static_cast<double>(grid.rows.at_once) * rounded_up(grid.cols.at_once, lanes);
   const bool in_place = t.out == element && grid.cols.at_once >= lanes && !form.out_apart;
   w.arithmetic = loaded + apart * rates.apart + filters * blocks * rates.strip +
-                 filters * places * (nonzeros + 1) * product +
+                 filters * places * sums(cpu::simd::stay_in_registers(r.filter.facts.nonzeros)) +
                  (in_place ? 0
                            : filters * blocks * static_cast<double>(grid.rows.at_once) * rates.row +
                                  w.outputs() * storing(w, element, false));

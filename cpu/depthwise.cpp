@@ -107,6 +107,9 @@ class depthwise final : public runnable {
     T* rows;     // of x̃
     T* row;      // one of them, as it is loaded
     T* results;  // of a row
+    std::int64_t*
+        row_sources;  // rows of the input that rows of x̃ repeat, and columns; less than 0 outside
+    std::int64_t* edge_sources;
 
     scratch(const depthwise& d, std::byte* memory) {
       const auto take = [&](std::size_t bytes) {
@@ -115,6 +118,8 @@ class depthwise final : public runnable {
       rows = reinterpret_cast<T*>(take(d.rows_bytes()));
       row = reinterpret_cast<T*>(take(d.row_bytes()));
       results = reinterpret_cast<T*>(take(d.results_bytes()));
+      row_sources = reinterpret_cast<std::int64_t*>(take(d.row_sources_bytes()));
+      edge_sources = reinterpret_cast<std::int64_t*>(take(d.edge_sources_bytes()));
     }
   };
   [[nodiscard]] std::size_t rows_bytes() const noexcept {
@@ -135,8 +140,17 @@ class depthwise final : public runnable {
                std::max(along_.rows.at_once * results_pitch(), across_.cols.at_once * width_)) *
            sizeof(T);
   }
+  [[nodiscard]] std::size_t row_sources_bytes() const noexcept {
+    return static_cast<std::size_t>(span_of(form_, along_.rows.at_once, 1).rows) *
+           sizeof(std::int64_t);
+  }
+  [[nodiscard]] std::size_t edge_sources_bytes() const noexcept {
+    return static_cast<std::size_t>(span_of(form_, 1, along_.cols.at_once).cols) *
+           sizeof(std::int64_t);
+  }
   [[nodiscard]] std::size_t lane_bytes() const noexcept {
-    return aligned(rows_bytes()) + aligned(row_bytes()) + aligned(results_bytes());
+    return aligned(rows_bytes()) + aligned(row_bytes()) + aligned(results_bytes()) +
+           aligned(row_sources_bytes()) + aligned(edge_sources_bytes());
   }
 
   // ---- taps
@@ -191,12 +205,17 @@ class depthwise final : public runnable {
                      const any_view& out) const {
     const bool in_place =
         form_.types.out == dtype_of<T> && out.step().col == 1 && b.cols >= loops_.lanes;
+    const auto count = static_cast<std::size_t>(form_.row.taps * form_.col.taps);
+    const window w = window_of(b, own);
     for (std::int64_t channel = b.row; channel < b.row + b.height; ++channel) {
-      load_rows(b, channel, own, in);
+      load_rows(b, channel, w, own, in);
       for (std::int64_t f = channel * form_.filters; f < (channel + 1) * form_.filters; ++f) {
         const auto begin = static_cast<std::size_t>(first_[static_cast<std::size_t>(f)]);
         const auto end = static_cast<std::size_t>(first_[static_cast<std::size_t>(f) + 1]);
-        loops_.along({.from = own.rows,
+        // A row of taps lies above the one before, and so do rows of outputs: if there are no gaps.
+        const bool whole = end - begin == count && form_.row.stride == 1 && form_.row.dilation == 1;
+        loops_.along({.taps_of_row = whole ? form_.col.taps : 0,
+                      .from = own.rows,
                       .pitch = form_.row.stride * along_pitch_,
                       .shifts = shifts_.data() + begin,
                       .values = values_.data() + begin,
@@ -211,20 +230,69 @@ class depthwise final : public runnable {
     }
   }
 
-  void load_rows(const block& b, std::int64_t channel, const scratch& own,
-                 const any_const_view& in) const {
+  /// What the channels of a block see: the same rows and columns of each.
+  struct window {
+    depthwise_span span;
+    std::int64_t left;    ///< column of x̃
+    std::int64_t inside;  ///< of the span, the columns that lie within the input: from here …
+    std::int64_t end;     ///< … to there
+  };
+
+  /// Borders are resolved once for all channels.
+  [[nodiscard]] window window_of(const block& b, const scratch& own) const {
     const depthwise_span span = span_of(form_, b.rows, b.cols);
     const std::int64_t top = form_.row.at(b.i, form_.row.taps - 1);
     const std::int64_t left = form_.col.at(b.j, form_.col.taps - 1);
-    for (std::int64_t r = 0; r < span.rows; ++r) {
+    const border_kind border = form_.border.kind();
+    for (std::int64_t r = 0; r < span.rows; ++r)
+      own.row_sources[r] = border_index(border, top + r, form_.row.in);
+    const std::int64_t inside = std::clamp<std::int64_t>(-left, 0, span.cols);
+    const std::int64_t end = std::clamp(form_.col.in - left, inside, span.cols);
+    for (std::int64_t q = 0; q < span.cols; ++q) {
+      if (q == inside) q = end;
+      if (q < span.cols) own.edge_sources[q] = border_index(border, left + q, form_.col.in);
+    }
+    return {span, left, inside, end};
+  }
+
+  void load_rows(const block& b, std::int64_t channel, const window& w, const scratch& own,
+                 const any_const_view& in) const {
+    const strides step = in.step();
+    const std::byte* const data = static_cast<const std::byte*>(in.data()) +
+                                  (b.plane * step.plane + channel * step.channel) *
+                                      static_cast<std::int64_t>(size_of(form_.types.in));
+    const bool as_they_are = form_.types.in == dtype_of<T> && step.col == 1 && phases_ == 1;
+    const T outside = border_value<T>(form_.border);
+    for (std::int64_t r = 0; r < w.span.rows; ++r) {
       T* const to = own.rows + r * along_pitch_;
-      load_row_of(phases_ == 1 ? to : own.row, row_of(in, b.plane, channel, top + r, form_),
-                  in.step().col, left, span.cols, load_, form_);
+      const std::int64_t source = own.row_sources[r];
+      const std::byte* const row =
+          source < 0
+              ? nullptr
+              : data + source * step.row * static_cast<std::int64_t>(size_of(form_.types.in));
+      if (as_they_are) {
+        if (row == nullptr) std::fill_n(to, w.span.cols, outside);
+        else load_as_it_is(to, reinterpret_cast<const T*>(row), w, own, outside);
+        continue;
+      }
+      load_row_of(phases_ == 1 ? to : own.row, row, step.col, w.left, w.span.cols, load_, form_);
       for (std::int64_t phase = 0; phase < phases_ && phases_ > 1; ++phase)
-        if (span.cols > phase)
-          take_every(phases_, own.row + phase, (span.cols - phase - 1) / phases_ + 1,
+        if (w.span.cols > phase)
+          take_every(phases_, own.row + phase, (w.span.cols - phase - 1) / phases_ + 1,
                      to + phase * phase_pitch_);
     }
+  }
+
+  void load_as_it_is(T* to, const T* row, const window& w, const scratch& own, T outside) const {
+    const auto continued = [&](std::int64_t begin, std::int64_t last) {
+      for (std::int64_t q = begin; q < last; ++q) {
+        const std::int64_t source = own.edge_sources[q];
+        to[q] = source < 0 ? outside : row[source];
+      }
+    };
+    continued(0, w.inside);
+    if (w.end > w.inside) std::copy_n(row + (w.left + w.inside), w.end - w.inside, to + w.inside);
+    continued(w.end, w.span.cols);
   }
 
   // ---- lanes are channels
@@ -240,7 +308,8 @@ class depthwise final : public runnable {
     for (std::int64_t i = 0; i < b.rows; ++i) {
       std::byte* const to = place(out, b, b.row, i);
       loops_.across(
-          {.from = own.rows + i * form_.row.stride * across_pitch_,
+          {.taps_of_row = form_.col.stride == 1 && form_.col.dilation == 1 ? form_.col.taps : 0,
+           .from = own.rows + i * form_.row.stride * across_pitch_,
            .step = form_.col.stride * width_,
            .shifts = shifts_across_.data(),
            .values = values_across_.data() + b.row / across_.height.at_once * count * width_,

@@ -86,6 +86,7 @@ class direct final : public detail::runnable {
 
   void run(const any_const_view& in, const any_view& out, stream,
            std::span<std::byte> workspace) const override {
+    const bool may_stream = is_in_place(out) && streams(form_, out) && !lie_alike(in, out);
     tiles_.for_each(workspace, [&](std::byte* memory) {
       const auto take = [&](std::size_t bytes) { return std::exchange(memory, memory + bytes); };
       const auto make_ring = [&](std::int64_t length) {
@@ -95,7 +96,9 @@ class direct final : public detail::runnable {
                   {make_ring(inner_samples()), make_ring(end_samples()), make_ring(end_samples())},
                   reinterpret_cast<Sum*>(take(Sets * sums_of_a_set())),
                   memory};
-      return [this, &out, own](const tile& t) mutable { compute(t, own, out); };
+      return [this, &out, own, may_stream](const tile& t) mutable {
+        compute(t, own, out, may_stream);
+      };
     });
   }
 
@@ -178,9 +181,9 @@ class direct final : public detail::runnable {
     return std::max(sums_pitch() * sizeof(result), checked_rounding::bytes(chunk_));
   }
 
-  void compute(const tile& t, scratch& own, const any_view& out) const {
+  void compute(const tile& t, scratch& own, const any_view& out, bool may_stream) const {
     const bool in_place = is_in_place(out);
-    const detail::range streamed = in_place && streams(form_, out) ? whole_lines(t, out) : range{};
+    const detail::range streamed = may_stream ? whole_lines(t, out) : range{};
     const bool stream = streamed.first < streamed.last;
     const detail::range inner = stream ? streamed : t.inner;
     const detail::range pieces[] = {inner, {t.cols.first, inner.first}, {inner.last, t.cols.last}};

@@ -241,6 +241,9 @@ struct winograd {
 /// Of less than a vector of them a whole one is read and written, otherwise nothing behind a row.
 template <class T>
 struct taps_along {
+  /// Taps follow one another in rows of so many, whose shifts are those of the row before less the pitch; 0 where they
+  /// lie otherwise.
+  std::int64_t taps_of_row;
   const T* from;
   std::ptrdiff_t pitch;
   const std::int64_t* shifts;
@@ -257,6 +260,9 @@ struct taps_along {
 ///     out[j·width + c] = Σ over t < count: values[t·width + c] · from[j·step + shifts[t] + c],   j < cols, c < channels
 template <class T>
 struct taps_across {
+  /// Taps follow one another in rows of so many, of which each has the shift of the one before less the step; 0 where
+  /// they lie otherwise.
+  std::int64_t taps_of_row;
   const T* from;
   std::ptrdiff_t step;
   const std::int64_t* shifts;
@@ -267,6 +273,13 @@ struct taps_across {
   T* out;
   std::int64_t cols;
 };
+
+/// Filters of floating-point numbers of so many taps that these stay in registers: along rows, and, with rows of so many
+/// and without gaps, across channels.
+constexpr bool stay_in_registers(std::int64_t taps) {
+  return taps == 3 || taps == 9;
+}
+constexpr std::int64_t row_in_registers = 3;
 
 /// Loops for filters that see one channel each. Both add products in the order of taps.
 template <class T>

@@ -89,4 +89,19 @@ inline bool streams(const detail::normal_form& form, const any_view& out) noexce
          out.step().row * element % static_cast<std::int64_t>(alignment) == 0;
 }
 
+/// Whether rows of both that belong together have nearly the same place within their pages, all of them. To tell whether
+/// a load has to wait for a store, processors begin with the last 12 bits of addresses: loads of the next samples then
+/// wait for stores past the caches, which take long.
+inline bool lie_alike(const any_const_view& in, const any_view& out) noexcept {
+  constexpr std::int64_t page = 4096;
+  constexpr std::int64_t near = 256;
+  const auto of_row = [](const auto& view) {
+    return view.step().row * static_cast<std::int64_t>(size_of(view.type())) % page;
+  };
+  const auto distance = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(out.data()) -
+                                                  reinterpret_cast<std::uintptr_t>(in.data())) &
+                        (page - 1);
+  return of_row(in) == 0 && of_row(out) == 0 && (distance < near || distance > page - near);
+}
+
 }  // namespace convgpu::cpu

@@ -6,7 +6,7 @@
 // Nothing here has external linkage, and nothing of the standard library is called: a function that two units
 // share would be linked from one of them, perhaps from the one for a processor that is not there.
 //
-// Shape: some rows of outputs, two vectors wide, stay in registers. A vector of samples that is read once is
+// Shape: some rows of outputs, two or three vectors wide, stay in registers. A vector of samples that is read once is
 // multiplied into all the outputs whose windows hold it: with several taps below one another there are then fewer
 // loads, half of which cross a line of the cache, than products.
 #pragma once

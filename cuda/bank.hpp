@@ -44,13 +44,8 @@ struct bank_place {
   }
 };
 
-/// All filters of a channel are for one block, which loads samples once for them; but as many parts of them as there
-/// must be for a device to have `worth` blocks. `blocks` are those of an image.
-[[nodiscard]] inline bank bank_for(const detail::normal_form& form, std::int64_t blocks,
-                                   std::int64_t worth) {
-  std::int64_t all = detail::saturated_product(blocks, form.planes);
-  all = detail::saturated_product(all, form.groups);
-  const std::int64_t parts = std::clamp((worth - 1) / all + 1, std::int64_t{1}, form.filters);
+/// So many parts at most, as like in size as can be.
+[[nodiscard]] inline bank bank_in_parts(const detail::normal_form& form, std::int64_t parts) {
   const std::int64_t of_part = (form.filters - 1) / parts + 1;
   return {.channels = divisor(static_cast<std::uint32_t>(form.groups)),
           .parts = divisor(static_cast<std::uint32_t>((form.filters - 1) / of_part + 1)),
@@ -58,4 +53,12 @@ struct bank_place {
           .of_part = static_cast<int>(of_part)};
 }
 
+/// All filters of a channel are for one block, which loads samples once for them; but as many parts of them as there
+/// must be for a device to have `worth` blocks. `blocks` are those of an image.
+[[nodiscard]] inline bank bank_for(const detail::normal_form& form, std::int64_t blocks,
+                                   std::int64_t worth) {
+  std::int64_t all = detail::saturated_product(blocks, form.planes);
+  all = detail::saturated_product(all, form.groups);
+  return bank_in_parts(form, std::clamp((worth - 1) / all + 1, std::int64_t{1}, form.filters));
+}
 }  // namespace convgpu::cuda

@@ -243,19 +243,24 @@ estimate cost_of_mma(const request& r, detail::rates values) {
 }
 
 estimate cost_of_overlap_save(const request& r, detail::rates values) {
+  if (r.form.has_channels() && !overlap_save_shares(r))
+    return cost_of_queued<cost_of_overlap_save>(r, values);
   const counted c(r, values);
   const overlap_save_blocks b = overlap_save_blocks_for(r).value();
   const bool wide = sums_in_f64(r.form.types);
   const auto points = static_cast<double>(b.points.points());
   const double size = wide ? sizeof(double) : sizeof(float);
-  // There and back, 5·n·log₂(n) operations each, and the product.
-  const double arithmetic = static_cast<double>(b.count) * points * (10 * std::log2(points) + 6) *
+  // There and back, 5·n·log₂(n) operations each, and the product; for each filter of a block the last stage there anew.
+  const double last = 5 * last_radix_bits;
+  const double there = 5 * std::log2(points);
+  const double arithmetic = static_cast<double>(b.count) * points *
+                            (there - last + b.filters.of_part * (last + 6 + there)) *
                             (wide ? c.rates.fma_f64 : c.rates.fma_f32);
   // A multiprocessor reads or writes 128 bytes of shared memory while it does 128 multiply-adds of f32.
   const double shared =
       static_cast<double>(b.count) * points * b.accesses * 2 * size * c.rates.fma_f32;
   const double again = static_cast<double>(b.count) * points * samples_per_point(r.form.types) /
-                       std::max(c.outputs, 1.0);
+                       std::max(c.outputs / static_cast<double>(r.form.filters), 1.0);
   // Blocks that are not enough for all multiprocessors leave the others idle.
   const double each = static_cast<double>(b.count) / c.rates.multiprocessors;
   const double idle = std::ceil(each) / each;

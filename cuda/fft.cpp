@@ -19,6 +19,7 @@
 #include "cufft.hpp"
 #include "memory.hpp"
 #include "overlap_save.hpp"
+#include "singles.hpp"
 #include "tuning.hpp"
 
 namespace convgpu::cuda {
@@ -42,20 +43,6 @@ bool is_complex_problem(const request& r) {
   return samples_per_point(r.form.types) == 1;
 }
 
-/// The largest for any of the filters, or the least.
-template <class Of, class Which>
-double of_filters(const request& r, const Of& of, const Which& which) {
-  if (!r.form.has_channels()) return of(r);
-  const normal_form one = single_form(r.form);
-  double found = of({one, r.filter.singles.front(), r.how, r.device});
-  for (const filter_taps& filter : r.filter.singles)
-    found = which(found, of({one, filter, r.how, r.device}));
-  return found;
-}
-double allowed_error(const request& r) {
-  return of_filters(r, allowed_transform_error, [](double a, double b) { return std::min(a, b); });
-}
-
 /// Calls f(fft_blocks) for each size that the filter fits into.
 template <class F>
 void for_each_block_size(const request& r, const F& f) {
@@ -63,9 +50,7 @@ void for_each_block_size(const request& r, const F& f) {
   const bool complex = is_complex_problem(r);
   const bool wide = sums_in_f64(form.types);
   const double number = (wide ? 8.0 : 4.0) * (complex ? 2 : 1);
-  const double norms = of_filters(
-      r, [](const request& one) { return norms_of(one.filter.values).ratio(); },
-      [](double a, double b) { return std::max(a, b); });
+  const double norms = norms_ratio_of_all(r);
   const auto sizes = [](const axis& a, std::int64_t least) {
     std::vector<std::int64_t> all;
     if (a.taps == 1) return std::vector<std::int64_t>{1};
@@ -225,7 +210,7 @@ template fft_tables<float> fft_tables_of<float>(const request&, const fft_blocks
 template fft_tables<double> fft_tables_of<double>(const request&, const fft_blocks&);
 
 std::optional<fft_blocks> fft_blocks_for(const request& r) {
-  const double allowed = allowed_error(r);
+  const double allowed = allowed_error_of_all(r);
   std::optional<fft_blocks> best;
   std::optional<fft_blocks> smallest;
   for_each_block_size(r, [&](const fft_blocks& b, std::size_t least) {
@@ -237,17 +222,7 @@ std::optional<fft_blocks> fft_blocks_for(const request& r) {
 }
 
 bool fft_shares_bins(const request& r) {
-  if (!fft_blocks_for(r)) return false;
-  // Samples are scaled for all filters at once: those of very different norms go by themselves.
-  int least = std::numeric_limits<int>::max();
-  int most = std::numeric_limits<int>::min();
-  for (const filter_taps& filter : r.filter.singles) {
-    const long double norm = norms_of(filter.values).one;
-    const int exponent = norm == 0 ? 0 : std::ilogb(norm);
-    least = std::min(least, exponent);
-    most = std::max(most, exponent);
-  }
-  return most - least <= fft_most_apart;
+  return fft_blocks_for(r) && are_of_like_norms(r);
 }
 
 std::string refuse_fft(const request& r) {

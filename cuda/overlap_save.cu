@@ -7,6 +7,10 @@
 //              largest sample is from 1 to below 2, and data of any size neither overflow nor vanish
 //   store      the outputs, scaled back
 //
+// Filters that see one channel each are one launch. Those of a channel are for one block, or shared out among as many as
+// a device wants: it keeps what the stages have left of its samples, and makes from there, one filter after the other,
+// what they become, in as many points beside them.
+//
 // What is not finite is left out. A block that has such samples goes through once more: ones in their places, zeros
 // elsewhere, and ones in place of the taps that are not zero, give to each output how many of them it sees.
 //
@@ -23,6 +27,7 @@
 #include "blocks.cuh"
 #include "launch.hpp"
 #include "memory.hpp"
+#include "singles.hpp"
 #include "taps.hpp"
 #include "transform.cuh"
 #include "tuning.hpp"
@@ -46,6 +51,61 @@ struct overlap_save_params : image_params {
   const complex_number<T>* spectrum;
   const complex_number<T>* marks;  // spectrum of the places of taps
 };
+
+/// The same for filters that see one channel each; `spectrum` and `marks` are those of the first one.
+template <class T>
+struct bank_params : overlap_save_params<T> {
+  bank filters;
+  int numbers;     // of a filter: how far the next one's spectrum is
+  int results_at;  // how far behind the points, which are kept for other filters; 0 in their place
+};
+
+template <class T, bool Bank>
+using params_of = std::conditional_t<Bank, bank_params<T>, overlap_save_params<T>>;
+
+// What a block is for: the one filter that there is, or those of its image. Where in an array the first of its samples
+// and outputs are, and where results are beside the points.
+template <class T>
+__device__ __forceinline__ int filters_of(const block_outputs&, const overlap_save_params<T>&) {
+  return 1;
+}
+template <class T>
+__device__ __forceinline__ std::int64_t seen_from(const block_outputs& b,
+                                                  const overlap_save_params<T>& p) {
+  return b.plane * p.in.step.plane;
+}
+template <class T>
+__device__ __forceinline__ std::int64_t made_from(const block_outputs& b, int /*filter*/,
+                                                  const overlap_save_params<T>& p) {
+  return b.plane * p.out.step.plane;
+}
+template <class T>
+__device__ __forceinline__ int results_of(const overlap_save_params<T>&) {
+  return 0;
+}
+template <class T>
+__device__ __forceinline__ bank_place image_of(const block_outputs& b, const bank_params<T>& p) {
+  return {static_cast<std::uint32_t>(b.plane), p.filters};
+}
+template <class T>
+__device__ __forceinline__ int filters_of(const block_outputs& b, const bank_params<T>& p) {
+  return image_of(b, p).filters;
+}
+template <class T>
+__device__ __forceinline__ std::int64_t seen_from(const block_outputs& b, const bank_params<T>& p) {
+  const bank_place image = image_of(b, p);
+  return image.plane * p.in.step.plane + image.channel * p.in.step.channel;
+}
+template <class T>
+__device__ __forceinline__ std::int64_t made_from(const block_outputs& b, int filter,
+                                                  const bank_params<T>& p) {
+  const bank_place image = image_of(b, p);
+  return image.plane * p.out.step.plane + (image.first_filter + filter) * p.out.step.channel;
+}
+template <class T>
+__device__ __forceinline__ int results_of(const bank_params<T>& p) {
+  return p.results_at;
+}
 
 /// A sample's part of the block: its number, or in their second round whether it is not finite.
 template <class T>
@@ -79,9 +139,9 @@ __device__ __forceinline__ void put_sample(T* re, T* im, int i,
 }
 
 /// The samples of a block, zeros behind those that its outputs see. By all threads; nobody waits.
-template <class T, bool Complex>
+template <class T, bool Complex, class Params>
 __device__ found<T> load_block(T* re, T* im, const block_outputs& b, bool of_marks,
-                               const overlap_save_params<T>& p) {
+                               const Params& p) {
   struct {
     std::int64_t row;  // of x̃
     std::int64_t col;
@@ -100,7 +160,7 @@ __device__ found<T> load_block(T* re, T* im, const block_outputs& b, bool of_mar
       s.row >= 0 && s.col >= 0 && s.row + s.rows <= p.row.in && s.col + s.cols <= p.col.in;
   found<T> all{};
   with_input_type<T, Complex>(p.in.type, [&]<class In>() {
-    const In* const plane = static_cast<const In*>(p.in.data) + b.plane * p.in.step.plane;
+    const In* const plane = static_cast<const In*>(p.in.data) + seen_from(b, p);
     if (inside) {
 #pragma unroll 1
       for (int r = first; r < s.rows; r += step) {
@@ -145,10 +205,11 @@ __device__ found<T> load_block(T* re, T* im, const block_outputs& b, bool of_mar
   return all;
 }
 
-/// The wanted outputs of a block from its points; in the round of marks NaN where more than none are seen.
-template <class T, bool Complex, class Result>
-__device__ void store_block(const T* re, const T* im, const block_outputs& b, bool of_marks,
-                            T scale, const overlap_save_params<T>& p) {
+/// The wanted outputs of a block, of one of its filters, from its points; in the round of marks NaN where more than
+/// none are seen.
+template <class T, bool Complex, class Result, class Params>
+__device__ void store_block(const T* re, const T* im, const block_outputs& b, int filter,
+                            bool of_marks, T scale, const Params& p) {
   const detail::range& rows = b.rows;
   const detail::range& cols = b.cols;
   const int across = p.lines == 1 ? block_threads : warp;
@@ -160,7 +221,7 @@ __device__ void store_block(const T* re, const T* im, const block_outputs& b, bo
   const int first = thread_of_block() / across;
   const int step = block_threads / across;
   with_stored_type<Result>(p.out.type, [&]<class Out>() {
-    Out* const to = static_cast<Out*>(p.out.data) + b.plane * p.out.step.plane +
+    Out* const to = static_cast<Out*>(p.out.data) + made_from(b, filter, p) +
                     rows.first * p.out.step.row + cols.first * p.out.step.col;
 #pragma unroll 1
     for (int r = first; r < last_row; r += step) {
@@ -196,30 +257,42 @@ __device__ __forceinline__ std::uint32_t anew(std::uint32_t t) {
   return t;
 }
 
-template <class T, bool Complex, class Result>
-__global__ void __launch_bounds__(block_threads, overlap_save_blocks_at_once<T>)
-    overlap_save_kernel(const __grid_constant__ overlap_save_params<T> p,
+/// For the one filter that there is, in the places of the points; with `Bank` for those of a block's image, one after the
+/// other, from what the stages there have left.
+template <class T, bool Complex, class Result, bool Bank>
+__global__ void __launch_bounds__(block_threads, overlap_save_blocks_at_once<T, Bank>)
+    overlap_save_kernel(const __grid_constant__ params_of<T, Bank> p,
                         const __grid_constant__ tile_grid grid) {
+  const int results_at = results_of(p);
   auto* const re = reinterpret_cast<T*>(dynamic_shared());
   T* const im = re + place<T>(p.stages.points);
-  auto* const of_warps = reinterpret_cast<found<T>*>(im + place<T>(p.stages.points));
+  auto* const of_warps = reinterpret_cast<found<T>*>(im + place<T>(p.stages.points) + results_at);
   const shared_points<T> block{re, im, p.roots};
 
   for (std::uint32_t t = blockIdx.x; t < grid.total; t += gridDim.x) {
+    const auto outputs = [&] { return block_outputs(anew(t), p, grid); };
     bool of_marks = false;
     for (;;) {
-      tell_block(load_block<T, Complex>(re, im, block_outputs(anew(t), p, grid), of_marks, p),
-                 of_warps);
+      tell_block(load_block<T, Complex>(re, im, outputs(), of_marks, p), of_warps);
       __syncthreads();
       const auto scale = [&] {
         return of_marks ? scales<T>{T{1}, T{1}}
                         : scales_for(of_block(of_warps).most, p.filter_exponent);
       };
-      convolve_points(block, p.stages, of_marks ? p.marks : p.spectrum, scale().in);
-      store_block<T, Complex, Result>(re, im, block_outputs(anew(t), p, grid), of_marks,
-                                      scale().out, p);
-      const bool done = of_marks || !of_block(of_warps).bad;
-      __syncthreads();  // everybody has read the points, and what there is of them
+      if constexpr (Bank) transform_points_there(block, p.stages, scale().in);
+      bool done = false;
+#pragma unroll 1
+      for (int f = 0; f < filters_of(outputs(), p); ++f) {
+        const complex_number<T>* const spectrum = of_marks ? p.marks : p.spectrum;
+        if constexpr (Bank)
+          convolve_transformed(block, results_at, p.stages,
+                               spectrum + (image_of(outputs(), p).first_filter + f) * p.numbers);
+        else convolve_points(block, p.stages, spectrum, scale().in);
+        store_block<T, Complex, Result>(re + results_at, im + results_at, outputs(), f, of_marks,
+                                        scale().out, p);
+        done = of_marks || !of_block(of_warps).bad;
+        __syncthreads();  // everybody has read the points, and what there is of them
+      }
       if (done) break;
       of_marks = true;
     }
@@ -230,21 +303,16 @@ template <class T, bool Complex, class Result>
 class overlap_save final : public kernels {
  public:
   explicit overlap_save(const detail::request& r)
-      : swapped_(is_column(r.form)),
+      : banks_(r.form.has_channels()),
+        swapped_(is_column(r.form)),
         blocks_(overlap_save_blocks_for(r).value()),
         samples_(samples_of(blocks_.points, Complex ? 1 : 2)),
         stages_(transform_of(blocks_.points)) {
     const overlap_save_tables<T> tables = overlap_save_tables_of<T>(r, blocks_);
     filter_exponent_ = tables.filter_exponent;
     tables_ = on_device(tables.numbers);
-    load(kernel);
-    if (blocks_.shared > shared_everywhere) {
-      int most = 0;  // never less than what another plan asked for
-      check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, r.device),
-            "cudaDeviceGetAttribute");
-      check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most),
-            "cudaFuncSetAttribute");
-    }
+    if (banks_) make_ready(bank_kernel, r.device);
+    else make_ready(kernel, r.device);
   }
 
   [[nodiscard]] std::string parameters() const override {
@@ -252,13 +320,16 @@ class overlap_save final : public kernels {
       return (rows == 1 ? "" : std::to_string(rows) + " x ") + std::to_string(cols);
     };
     return "blocks of " + by(samples_.rows, samples_.cols) + " samples for " +
-           by(blocks_.rows, blocks_.cols) + " outputs, error at most " +
-           detail::short_text(blocks_.error);
+           by(blocks_.rows, blocks_.cols) + " outputs" +
+           (banks_ ? " of " + std::to_string(of_part()) + (of_part() == 1 ? " filter" : " filters")
+                   : "") +
+           ", error at most " + detail::short_text(blocks_.error);
   }
   [[nodiscard]] bool exact_on_integers() const noexcept override {
     return std::is_same_v<Result, std::int64_t>;
   }
   [[nodiscard]] extent block() const noexcept override {
+    if (banks_) return {1, 1};  // staged data with channels goes by whole planes
     if (swapped_) return {blocks_.cols, blocks_.rows};
     return {blocks_.rows, blocks_.cols};
   }
@@ -275,7 +346,7 @@ class overlap_save final : public kernels {
     const auto* const tables = static_cast<const complex_number<T>*>(tables_.data());
     const auto rows = static_cast<int>(blocks_.rows);
     const auto cols = static_cast<int>(blocks_.cols);
-    for_each_grid(from_blocks, rows, cols, [&](const auto& part, const auto& grid) {
+    const auto launch_part = [&](const image_params& part, const tile_grid& grid) {
       const overlap_save_params<T> with_tables{part,
                                                p.rows,
                                                p.cols,
@@ -290,19 +361,42 @@ class overlap_save final : public kernels {
                                                tables,
                                                tables + stages_.roots,
                                                tables + stages_.roots + stages_.points};
-      cuda::launch(kernel, grid.total, blocks_.shared, on, with_tables, grid);
-    });
+      if (banks_)
+        cuda::launch(
+            bank_kernel, grid.total, blocks_.shared, on,
+            bank_params<T>{with_tables, blocks_.filters, stages_.points * (has_marks ? 2 : 1),
+                           of_part() > 1 ? 2 * place<T>(stages_.points) : 0},
+            grid);
+      else cuda::launch(kernel, grid.total, blocks_.shared, on, with_tables, grid);
+    };
+    for_each_grid(from_blocks, rows, cols, launch_part, blocks_.filters.images());
   }
 
  private:
-  static constexpr auto kernel = overlap_save_kernel<T, Complex, Result>;
+  static constexpr auto kernel = overlap_save_kernel<T, Complex, Result, false>;
+  static constexpr auto bank_kernel = overlap_save_kernel<T, Complex, Result, true>;
+  static constexpr bool has_marks = !std::is_same_v<Result, std::int64_t>;
 
+  [[nodiscard]] int of_part() const { return blocks_.filters.of_part; }
+
+  template <class Kernel>
+  void make_ready(Kernel k, int device) {
+    load(k);
+    if (blocks_.shared <= shared_everywhere) return;
+    int most = 0;  // never less than what another plan asked for
+    check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+          "cudaDeviceGetAttribute");
+    check(cudaFuncSetAttribute(k, cudaFuncAttributeMaxDynamicSharedMemorySize, most),
+          "cudaFuncSetAttribute");
+  }
+
+  bool banks_;  // filters see one channel each
   bool swapped_;
   overlap_save_blocks blocks_;
   extent samples_;  // of a block
   transform stages_;
   int filter_exponent_ = 0;
-  device_memory tables_;  // roots, spectrum, marks
+  device_memory tables_;  // roots; spectrum and marks of each filter
 };
 
 using made = std::unique_ptr<const kernels>;
@@ -317,6 +411,8 @@ made make_float(const detail::request& r) {
 }  // namespace
 
 std::unique_ptr<const kernels> overlap_save_kernels(const detail::request& r) {
+  if (r.form.has_channels() && !overlap_save_shares(r))
+    return singles_kernels(r, overlap_save_kernels);
   if (is_integer(r.form.types.filter))
     return std::make_unique<overlap_save<double, false, std::int64_t>>(r);
   return detail::sums_in_f64(r.form.types) ? make_float<double>(r) : make_float<float>(r);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "bank.hpp"
 #include "transform.hpp"
 
 namespace convgpu::cuda {
@@ -17,15 +18,21 @@ struct overlap_save_blocks {
   transform_size points;
   std::int64_t rows = 1;  ///< outputs that a block makes
   std::int64_t cols = 1;
-  std::int64_t count = 1;
-  std::size_t shared = 0;  ///< bytes
-  double accesses = 0;     ///< of shared memory for a point, and what takes as long
-  double work = 0;         ///< relative to that of other sizes
-  double error = 0;        ///< at most, as a fraction of ‖h‖₁·max|x|
+  std::int64_t count = 1;                      ///< of planes, channels and parts of the filters
+  bank filters{divisor(1), divisor(1), 1, 1};  ///< which of them a block is for
+  std::size_t shared = 0;                      ///< bytes
+  double accesses = 0;  ///< of shared memory for a point, and what takes as long; for all filters
+  double work = 0;      ///< relative to that of other sizes
+  double error = 0;     ///< at most, as a fraction of ‖h‖₁·max|x|
 };
 
-/// The cheapest size of blocks whose error is allowed; none where no size will do.
+/// The cheapest size of blocks whose error is allowed; none where no size will do. With filters that see one channel
+/// each, blocks that will do for all of them.
 [[nodiscard]] std::optional<overlap_save_blocks> overlap_save_blocks_for(const detail::request& r);
+
+/// Whether filters that see one channel each are one launch, and those of a channel share the transforms of its blocks:
+/// there are blocks for all of them, and no less is done with larger ones for each by itself.
+[[nodiscard]] bool overlap_save_shares(const detail::request& r);
 
 /// A signal in a column is one in a row: rows and columns are exchanged.
 [[nodiscard]] inline bool is_column(const detail::normal_form& form) {
@@ -36,12 +43,12 @@ struct overlap_save_blocks {
   return form;
 }
 
-/// Tables of a filter: roots of the transform; the filter's spectrum; and, unless they are integers, that of ones in
-/// the places of taps that are not zero.
+/// Roots of the transform; and for each filter its spectrum and, unless taps are integers, that of ones in the places of
+/// those that are not zero.
 template <class T>
 struct overlap_save_tables {
   std::vector<complex_number<T>> numbers;
-  int filter_exponent = 0;  ///< taps have been divided by this power of two
+  int filter_exponent = 0;  ///< all taps have been divided by this power of two
 };
 template <class T>
 [[nodiscard]] overlap_save_tables<T> overlap_save_tables_of(const detail::request& r,

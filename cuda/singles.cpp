@@ -3,9 +3,14 @@
 #include "singles.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <convgpu/detail/fft_error.hpp>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "tuning.hpp"
 
 namespace convgpu::cuda {
 namespace {
@@ -51,6 +56,29 @@ class singles final : public kernels {
 
 std::unique_ptr<const kernels> singles_kernels(const detail::request& r, kernel_maker make) {
   return std::make_unique<singles>(r, make);
+}
+
+double allowed_error_of_all(const detail::request& r) {
+  return of_filters(r, detail::allowed_transform_error,
+                    [](double a, double b) { return std::min(a, b); });
+}
+
+double norms_ratio_of_all(const detail::request& r) {
+  return of_filters(
+      r, [](const detail::request& one) { return detail::norms_of(one.filter.values).ratio(); },
+      [](double a, double b) { return std::max(a, b); });
+}
+
+bool are_of_like_norms(const detail::request& r) {
+  int least = std::numeric_limits<int>::max();
+  int most = std::numeric_limits<int>::min();
+  for (const detail::filter_taps& filter : r.filter.singles) {
+    const long double norm = detail::norms_of(filter.values).one;
+    const int exponent = norm == 0 ? 0 : std::ilogb(norm);
+    least = std::min(least, exponent);
+    most = std::max(most, exponent);
+  }
+  return most - least <= norms_most_apart;
 }
 
 }  // namespace convgpu::cuda

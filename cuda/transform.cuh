@@ -193,9 +193,10 @@ __device__ __forceinline__ void do_stage(const shared_points<T>& block, const st
   }
 }
 
-/// The last stage, the product with the spectrum and the first stage back, all in registers.
+/// The last stage, the product with the spectrum and the first stage back, all in registers, to points that lie `on`
+/// places further on: where they were, or beside all of them.
 template <class T>
-__device__ __forceinline__ void do_product(const shared_points<T>& block, const stage& s,
+__device__ __forceinline__ void do_product(const shared_points<T>& block, int on, const stage& s,
                                            int points, const complex_number<T>* spectrum) {
   const int butterflies = points >> last_radix_bits;
 #pragma unroll 1
@@ -218,30 +219,45 @@ __device__ __forceinline__ void do_product(const shared_points<T>& block, const 
     turn_points<last_radix, true>(z, s, at.node, block.roots, T{1});
 #pragma unroll
     for (int q = 0; q < last_radix; ++q) {
-      re[q] = z[q].re;
-      im[q] = z[q].im;
+      re[on + q] = z[q].re;
+      im[on + q] = z[q].im;
     }
   }
 }
 
-/// The points, times `scale`, convolved with the filter of the spectrum. All threads of the block; they have to be
-/// there, and are when this ends.
+/// The points, times `scale`, through all stages but the last. All threads of the block, as for what follows: they have
+/// to be there, and are when this ends.
 template <class T>
-__device__ __forceinline__ void convolve_points(const shared_points<T>& block, const transform& t,
-                                                const complex_number<T>* spectrum, T scale) {
-  const int last = t.count - 1;
+__device__ __forceinline__ void transform_points_there(const shared_points<T>& block,
+                                                       const transform& t, T scale) {
 #pragma unroll 1
-  for (int i = 0; i < last; ++i) {
+  for (int i = 0; i < t.count - 1; ++i) {
     do_stage<false>(block, t.stages[i], t.points, i == 0 ? scale : T{1});
     __syncthreads();
   }
-  do_product(block, t.stages[last], t.points, spectrum);
+}
+
+/// What that has left, convolved with the filter of the spectrum, `on` places further on.
+template <class T>
+__device__ __forceinline__ void convolve_transformed(const shared_points<T>& block, int on,
+                                                     const transform& t,
+                                                     const complex_number<T>* spectrum) {
+  do_product(block, on, t.stages[t.count - 1], t.points, spectrum);
   __syncthreads();
+  const shared_points<T> results{block.re + on, block.im + on, block.roots};
 #pragma unroll 1
-  for (int i = last - 1; i >= 0; --i) {
-    do_stage<true>(block, t.stages[i], t.points, T{1});
+  for (int i = t.count - 2; i >= 0; --i) {
+    do_stage<true>(results, t.stages[i], t.points, T{1});
     __syncthreads();
   }
+}
+
+/// The points, times `scale`, convolved with the filter of the spectrum.
+template <class T>
+__device__ __forceinline__ void convolve_points(const shared_points<T>& block, const transform& t,
+                                                const complex_number<T>* spectrum, T scale) {
+  transform_points_there(block, t, scale);
+  convolve_transformed(block, 0, t, spectrum);
 }
 
 }  // namespace convgpu::cuda

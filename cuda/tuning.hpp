@@ -408,6 +408,10 @@ constexpr mma_layout mma_layout_for(std::size_t sample, int passes, std::int64_t
   return l;
 }
 
+/// Powers of two by which the norms of filters may differ that share the transforms of a channel: far from what f32 has
+/// not.
+constexpr int norms_most_apart = 16;
+
 /// cuda/overlap_save. Points of a block: the fewest for which no half warps meet in a bank, the most that fit into
 /// the shared memory of any device, 128 KiB of f32.
 struct overlap_save_sizes {
@@ -419,26 +423,32 @@ struct overlap_save_sizes {
 /// A thread keeps 16 points in registers, 32 numbers, beside their roots, its tile and its places: 80 registers for
 /// three blocks of f32, which 8192 points leave room for on 9.0. Of f64 it is twice as much, more than the 128 of two
 /// blocks; with one, the sixteen points of a thread cover one another's latencies.
-template <class T>
-constexpr int overlap_save_blocks_at_once = std::is_same_v<T, float> ? 3 : 1;
+///
+/// With filters that see one channel each there are two of f32, of 128 registers: a block that keeps its points for
+/// several of them has twice as much shared memory, 66 KiB for 4096 points, of which 9.0 and 10.0 have room for three, 8.0
+/// for two, 8.6 for one, and 7.5, with its 64 KiB, for one of 2048 points.
+template <class T, bool Bank = false>
+constexpr int overlap_save_blocks_at_once = std::is_same_v<T, float> ? (Bank ? 2 : 3) : 1;
 /// Samples that a thread asks for before it waits for the first: 32 bytes of them.
 template <class Sample>
 constexpr int overlap_save_loads = 32 / static_cast<int>(sizeof(Sample));
-/// The points, and what warps tell one another.
+/// The points, twice where several filters are for a block, and what warps tell one another.
 template <class T>
-constexpr std::size_t overlap_save_shared_bytes(int points) {
-  return shared_bytes_of<T>(points) +
+constexpr std::size_t overlap_save_shared_bytes(int points, int filters) {
+  return shared_bytes_of<T>(points) * (filters > 1 ? 2 : 1) +
          static_cast<std::size_t>(block_threads / warp) * 2 * sizeof(T);
 }
 /// What the system keeps of a multiprocessor's shared memory for each block.
 constexpr std::size_t shared_reserved = 1024;
 /// Accesses of shared memory for a point: a load and a store for each stage there and back, the last one's and the
-/// first one's back are one; filling and emptying.
-constexpr int overlap_save_accesses(int stages) {
-  return 4 * (stages - 1) + 2 + 2;
+/// first one's back are one; filling and emptying. There once, the rest for each filter, from points that are kept.
+/// And what takes as long as so many of them, of device memory and caches: 2 for samples and roots; 4 for the spectrum,
+/// roots and results of each filter.
+constexpr int overlap_save_accesses(int stages, int filters) {
+  const int there = 2 * (stages - 1) + 1 + 2;
+  const int back = 2 + 2 * (stages - 1) + 1 + 4;
+  return there + filters * back;
 }
-/// What takes as long as so many of them, of device memory and caches: samples, results, spectrum and roots.
-constexpr int overlap_save_other_accesses = 6;
 /// How much longer a block takes where so few are on a multiprocessor that its barriers are waited for.
 constexpr double overlap_save_alone(int resident) {
   return resident >= 3 ? 1 : resident == 2 ? 1.15 : 1.5;
@@ -485,8 +495,6 @@ constexpr std::int64_t fft_most_samples = std::int64_t{1} << 22;
 /// Samples in one call of cuFFT: 16 MiB of f32 and their bins stay in the caches of large devices, and launches cost
 /// little beside them.
 constexpr std::int64_t fft_at_once = std::int64_t{1} << 22;
-/// Powers of two by which the norms of filters may differ that share a channel's bins: far from what f32 has not.
-constexpr int fft_most_apart = 16;
 /// What cuFFT is expected to do in one pass over memory.
 constexpr std::int64_t fft_in_a_pass = 8192;
 /// Kernels that move samples of any type across any border: 80 registers of f32, 128 of f64.

@@ -36,7 +36,8 @@ int main() {
   std::printf("{\\"threads\\": %d", block_threads);
   for (const int blocks :
        {blocks_at_once<float>, blocks_at_once<double>, blocks_at_once<std::int64_t>,
-        overlap_save_blocks_at_once<float>, overlap_save_blocks_at_once<double>,
+        overlap_save_blocks_at_once<float>, overlap_save_blocks_at_once<float, true>,
+        overlap_save_blocks_at_once<double>,
         fft_blocks_at_once<float>, fft_blocks_at_once<double>, mma_blocks_at_once})
     say(blocks);
   std::puts("}");

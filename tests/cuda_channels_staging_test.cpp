@@ -67,14 +67,21 @@ class cuda_channels_staging : public testing::Test {
 };
 
 TEST_F(cuda_channels_staging, agrees_in_chunks_of_any_size) {
-  for (const auto& [one_channel, make] : {std::pair<bool, make_kernels>{false, cuda::plain_kernels},
-                                          {true, cuda::plain_kernels},
-                                          {true, cuda::direct_kernels},
-                                          {true, cuda::each_kernels<cuda::overlap_save_kernels>}})
+  struct subject {
+    bool one_channel;
+    make_kernels make;
+    int multiprocessors;  // one: a block has all filters of its channel
+  };
+  for (const auto& [one_channel, make, multiprocessors] :
+       {subject{false, cuda::plain_kernels, 132}, subject{true, cuda::plain_kernels, 132},
+        subject{true, cuda::direct_kernels, 132}, subject{true, cuda::overlap_save_kernels, 132},
+        subject{true, cuda::overlap_save_kernels, 1}})
     for (const std::size_t bytes : {2, 50, 400, 421, 1000, 1 << 20})
       for (const auto when : {cuda_on_host::execution::eager, cuda_on_host::execution::deferred,
                               cuda_on_host::execution::interleaved}) {
-        cuda_on_host::reset();
+        cuda_on_host::machine on;
+        on.device.multiProcessorCount = multiprocessors;
+        cuda_on_host::reset(on);
         cuda_on_host::set_execution(when);
         const bank b(one_channel);
         const auto made = cuda::make_runnable(b.said.request(), make, {bytes, 2});

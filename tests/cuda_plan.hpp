@@ -30,16 +30,16 @@ struct cuda_algorithm {
   }
 };
 [[nodiscard]] inline std::vector<cuda_algorithm> cuda_algorithms() {
-  return {{"separable", detail::refuse_each<cuda::refuse_separable>,
-           cuda::each_kernels<cuda::separable_kernels>},
-          {"direct", cuda::refuse_direct, cuda::direct_kernels},
-          {"mma", detail::refuse_each<cuda::refuse_mma>, cuda::each_kernels<cuda::mma_kernels>},
-          {"compiled", cuda::refuse_compiled, cuda::compiled_kernels},
-          {"overlap_save", detail::refuse_each<cuda::refuse_overlap_save>,
-           cuda::each_kernels<cuda::overlap_save_kernels>},
-          {"fft", detail::refuse_each<cuda::refuse_fft>, cuda::fft_kernels},
-          {"gemm", cuda::refuse_gemm, cuda::gemm_kernels},
-          {"plain", [](const detail::request&) { return std::string(); }, cuda::plain_kernels}};
+  return {
+      {"separable", detail::refuse_each<cuda::refuse_separable>,
+       cuda::each_kernels<cuda::separable_kernels>},
+      {"direct", cuda::refuse_direct, cuda::direct_kernels},
+      {"mma", detail::refuse_each<cuda::refuse_mma>, cuda::each_kernels<cuda::mma_kernels>},
+      {"compiled", cuda::refuse_compiled, cuda::compiled_kernels},
+      {"overlap_save", detail::refuse_each<cuda::refuse_overlap_save>, cuda::overlap_save_kernels},
+      {"fft", detail::refuse_each<cuda::refuse_fft>, cuda::fft_kernels},
+      {"gemm", cuda::refuse_gemm, cuda::gemm_kernels},
+      {"plain", [](const detail::request&) { return std::string(); }, cuda::plain_kernels}};
 }
 
 /// A problem of which everything is said, with its filter.

@@ -31,8 +31,7 @@ void print_row(const traffic_case& c) {
               c.multiprocessors, t.parameters.c_str(), t.launches, loaded / outputs,
               stored / outputs, (loaded + stored) / least,
               static_cast<double>(t.barriers) * 1000 / outputs, t.shared);
-  for (const multiprocessor& m : multiprocessors)
-    std::printf(" %d |", resident_blocks(m, t.threads, registers_of(c), t.shared));
+  for (const multiprocessor& m : multiprocessors) std::printf(" %d |", resident_on(m, c, t));
   std::printf("\n");
 }
 

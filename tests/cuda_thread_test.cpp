@@ -6,10 +6,13 @@
 #include <convgpu/convgpu.hpp>
 
 #include <algorithm>
+#include <cmath>
+#include <complex>
 #include <cuda_on_host.hpp>
 #include <optional>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -134,8 +137,12 @@ void hold_banks(const algorithm& a) {
     extent in;
     extent filter;
   };
-  for (const bank& b : {bank{{40, 70}, {3, 3}}, bank{{40, 70}, {5, 5}}, bank{{40, 70}, {7, 7}},
-                        bank{{20, 12}, {35, 2}}, bank{{1, 100}, {1, 5}}, bank{{1, 70}, {1, 130}}}) {
+  std::vector<bank> banks{{{40, 70}, {7, 7}}, {{1, 100}, {1, 5}}};
+  if (a.name == "cuda/direct")
+    banks.insert(
+        banks.end(),
+        {{{40, 70}, {3, 3}}, {{40, 70}, {5, 5}}, {{20, 12}, {35, 2}}, {{1, 70}, {1, 130}}});
+  for (const bank& b : banks) {
     const problem p{.in = b.in,
                     .filter = b.filter,
                     .planes = 2,
@@ -147,13 +154,19 @@ void hold_banks(const algorithm& a) {
                     .border = border::wrap()};
     std::vector<T> h(static_cast<std::size_t>(p.filters * p.filter.count()));
     std::vector<T> x(static_cast<std::size_t>(p.planes * p.channels * p.in.count()));
-    for (std::size_t i = 0; i < h.size(); ++i) h[i] = static_cast<T>(i * 5 % 7);
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<T>(i * 11 % 13);
+    for (std::size_t i = 0; i < h.size(); ++i) h[i] = static_cast<T>(static_cast<float>(i * 5 % 7));
+    for (std::size_t i = 0; i < x.size(); ++i)
+      x[i] = static_cast<T>(static_cast<float>(i * 11 % 13));
     const view<const T> taps(h.data(), p.filter, p.filters, 1, dense(p.filter, 1));
     std::vector<T> expected(static_cast<std::size_t>(p.planes * p.filters * p.in.count()));
     std::vector<T> y(expected.size());
     plan(p, taps, {.algorithm = "cpu/reference"}).run(x, expected);
     plan(p, taps, a.allowed_errors(p.types.in).forced()).run(x, y);
+    for (T& v : y) {  // what transforms make of whole numbers is near them
+      if constexpr (std::is_floating_point_v<T>) v = std::nearbyint(v);
+      else if constexpr (!std::is_integral_v<T>)
+        v = {std::nearbyint(v.real()), std::nearbyint(v.imag())};
+    }
     EXPECT_EQ(y, expected) << b.in.rows << " x " << b.in.cols << " by " << b.filter.rows << " x "
                            << b.filter.cols;
   }
@@ -183,13 +196,18 @@ class cuda_threads : public testing::TestWithParam<algorithm> {
       }
     }
     add_kernels();
-    if (GetParam().name == "cuda/direct") {
+    const bool transforms = GetParam().name == "cuda/overlap_save";
+    if (GetParam().name == "cuda/direct" || transforms) {
       small.device.multiProcessorCount = 1;
       cuda_on_host::reset(small);
       cuda_on_host::set_order(order);
       hold_banks<float>(GetParam());
       hold_banks<double>(GetParam());
       hold_banks<std::int16_t>(GetParam());
+      if (transforms) {
+        hold_banks<std::complex<float>>(GetParam());
+        hold_banks<std::complex<double>>(GetParam());
+      }
       add_kernels();
     }
     return kernels;
@@ -200,8 +218,8 @@ class cuda_threads : public testing::TestWithParam<algorithm> {
 TEST_P(cuda_threads, of_every_kernel_agree) {
   const std::set<const void*> kernels = hold(1 << 30, cuda_on_host::order::ascending);
   const std::vector<std::pair<std::string, std::size_t>> expected{
-      {"cuda/separable", 42},   {"cuda/direct", 69}, {"cuda/mma", 4},   {"cuda/compiled", 13},
-      {"cuda/overlap_save", 5}, {"cuda/fft", 16},    {"cuda/gemm", 18}, {"cuda/plain", 11}};
+      {"cuda/separable", 42},    {"cuda/direct", 69}, {"cuda/mma", 4},   {"cuda/compiled", 13},
+      {"cuda/overlap_save", 10}, {"cuda/fft", 16},    {"cuda/gemm", 18}, {"cuda/plain", 11}};
   const auto found = std::find_if(expected.begin(), expected.end(),
                                   [](const auto& e) { return e.first == GetParam().name; });
   ASSERT_NE(found, expected.end()) << GetParam().name << " has " << kernels.size() << " kernels";

@@ -134,28 +134,44 @@ std::uint64_t read_by_mma(const traffic_case& c) {
   return static_cast<std::uint64_t>((samples + tiles * words) * p.planes * sample);
 }
 
+void use_device(const traffic_case& c, std::size_t most_shared) {
+  cuda_on_host::machine on;
+  on.device.multiProcessorCount = c.multiprocessors;
+  on.device.sharedMemPerBlockOptin = most_shared;
+  cuda_on_host::reset(on);
+}
+
 /// The same choice as the plan's: blocks, with the filter's reach on top of them.
 cuda::overlap_save_blocks blocks_of(const traffic_case& c) {
-  const std::vector<float> taps(static_cast<std::size_t>(c.problem.filter.count()), 1.0F);
-  const complete_problem p(c.problem, view<const float>(taps.data(), c.problem.filter));
-  return cuda::overlap_save_blocks_for(p.request()).value();
+  const problem& p = c.problem;
+  const std::vector<float> taps(static_cast<std::size_t>(p.filter.count() * p.filters), 1.0F);
+  complete_problem made(p,
+                        view<const float>(taps.data(), p.filter, p.filters, 1, dense(p.filter, 1)));
+  made.how.tolerance = c.tolerance;
+  return cuda::overlap_save_blocks_for(made.request()).value();
 }
-/// Each sample once for each block that sees it; and with each block the spectrum and the roots: those of the last
-/// stage are different for all butterflies, those before for nodes.
+/// Each sample once for each block that sees it, however many filters that is for; with each block the roots of all stages
+/// there but the last; and for each of its filters the spectrum, the roots of the last stage, and those of all stages back.
 std::uint64_t read_by_overlap_save(const traffic_case& c) {
   const cuda::overlap_save_blocks blocks = blocks_of(c);
   const problem& p = c.problem;
   const detail::axis row = along_rows(p);
   const detail::axis col = along_cols(p);
-  const std::int64_t samples =
-      read_along(row, blocks.rows, row.taps) * read_along(col, blocks.cols, col.taps) * p.planes;
+  const std::int64_t samples = read_along(row, blocks.rows, row.taps) *
+                               read_along(col, blocks.cols, col.taps) * p.planes *
+                               blocks.filters.images();
   const cuda::transform t = cuda::transform_of(blocks.points);
-  std::int64_t numbers = t.points;  // of the spectrum
+  std::int64_t there = 0;
+  std::int64_t of_filter = t.points;  // of the spectrum
   for (int i = 0; i < t.count; ++i) {
     const std::int64_t radix = 1 << t.stages[i].radix_bits;
-    numbers += 2 * (radix - 1) * (t.points / radix);  // there and back
+    const std::int64_t roots = (radix - 1) * (t.points / radix);
+    (i + 1 < t.count ? there : of_filter) += roots;
+    of_filter += roots;
   }
-  return static_cast<std::uint64_t>((samples + blocks.count * numbers * 2) * sample);
+  const std::int64_t of_image = blocks.count / blocks.filters.images();
+  const std::int64_t numbers = blocks.count * there + of_image * p.filters * of_filter;
+  return static_cast<std::uint64_t>((samples + numbers * 2) * sample);
 }
 
 /// A tap and a sample for every product.
@@ -243,14 +259,34 @@ std::vector<traffic_case> traffic_cases() {
       {"cuda/overlap_save", with_outputs(signal, {1, 4096}), 16, read_by_overlap_save, 2},
       {"cuda/overlap_save", with_outputs(large, {15, 15}), 16, read_by_overlap_save, 2},
       {"cuda/overlap_save", with_outputs(large, {31, 31}), 23, read_by_overlap_save, 2},
+      // Of banks samples, and roots on the way there, are read once for all filters of a block.
+      {"cuda/overlap_save", with_channels(with_outputs(signal, {1, 256}), 1, 8), 44,
+       read_by_overlap_save, 2, 1},
+      {"cuda/overlap_save", with_channels(with_outputs(large, {31, 31}), 1, 8), 84,
+       read_by_overlap_save, 1, 1},
+      {"cuda/overlap_save", with_channels(with_outputs({112, 112}, {9, 9}), 64, 1), 9.5,
+       read_by_overlap_save, 2, 132, 1, 1e-4},
       // Every product reads its sample: what the tiles are for.
       {"cuda/plain", with_outputs({256, 256}, {7, 7}), 98, read_by_plain, 4},
   };
 }
 
+int resident_on(const multiprocessor& m, const traffic_case& c, const traffic& t) {
+  std::size_t shared = t.shared;
+  if (c.algorithm == "cuda/overlap_save") {
+    use_device(c, m.shared - m.shared_reserved);
+    shared = blocks_of(c).shared;
+  }
+  return resident_blocks(m, t.threads, registers_of(c), shared);
+}
+
 int registers_of(const traffic_case& c) {
   if (c.algorithm == "cuda/overlap_save")
-    return 65536 / (cuda::block_threads * cuda::overlap_save_blocks_at_once<float>) / 8 * 8;
+    return 65536 /
+           (cuda::block_threads * (c.problem.filters > 1
+                                       ? cuda::overlap_save_blocks_at_once<float, true>
+                                       : cuda::overlap_save_blocks_at_once<float>)) /
+           8 * 8;
   if (c.algorithm == "cuda/mma")
     return 65536 / (cuda::block_threads * cuda::mma_blocks_at_once) / 8 * 8;
   return cuda::registers_at_most<float>;
@@ -267,9 +303,7 @@ std::uint64_t output_bytes(const problem& p) {
 }
 
 traffic measure(const traffic_case& c) {
-  cuda_on_host::machine on;
-  on.device.multiProcessorCount = c.multiprocessors;
-  cuda_on_host::reset(on);
+  use_device(c, cuda_on_host::machine().device.sharedMemPerBlockOptin);
   const problem& p = c.problem;
   std::vector<float> taps(static_cast<std::size_t>(p.filter.count() * p.filters), 1.0F);
   if (c.rank == 2)  // a chequerboard

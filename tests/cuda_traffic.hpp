@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "cuda_occupancy.hpp"
+
 namespace convgpu::test {
 
 /// All launches of one run on device memory.
@@ -34,6 +36,8 @@ struct traffic_case {
   int rank = 1;               ///< of the filter, 1 or 2
   std::optional<double> tolerance{};
 };
+/// Blocks on such a multiprocessor at once. How much shared memory those of transforms take depends on what there is.
+[[nodiscard]] int resident_on(const multiprocessor& m, const traffic_case& c, const traffic& t);
 /// Registers for a thread of any of them, as the launch bounds have it.
 [[nodiscard]] int registers_of(const traffic_case& c);
 

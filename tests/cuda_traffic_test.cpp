@@ -42,10 +42,12 @@ TEST_P(cuda_traffic, leaves_room_for_several_blocks) {
   const auto blocks_on = [&](const std::string& name) {
     const auto m = std::find_if(std::begin(multiprocessors), std::end(multiprocessors),
                                 [&](const multiprocessor& one) { return one.name == name; });
-    return resident_blocks(*m, t.threads, registers_of(c), t.shared);
+    return resident_on(*m, c, t);
   };
   EXPECT_GE(blocks_on("sm_90"), c.resident);
-  EXPECT_GE(blocks_on("sm_86"), 2) << "of the least memory but for sm_75";
+  // Where there is less, one large block may do more than two small ones.
+  EXPECT_GE(blocks_on("sm_86"), c.algorithm == "cuda/overlap_save" ? 1 : 2)
+      << "of the least memory but for sm_75";
   EXPECT_GE(blocks_on("sm_75"), 1);
 }
 

@@ -38,6 +38,7 @@ BANKS = {"parts": ("banks",)}
 FEW_BLOCKS = {"parts": ("every kernel",)}
 FAR = {"parts": ("far apart",)}
 CHANNELS = {"parts": ("channels",)}
+BANK = {"parts": ("blocks",)}
 TENSOR_CORES = {"parts": ("tensor cores",)}
 GRADIENTS = {"parts": ("gradients",)}
 
@@ -197,8 +198,8 @@ FAULTS = [
     ),
     *faults_in(
         "overlap_save.cu", "cuda/overlap_save",
-        ("no barrier after a block is loaded", ("                 of_warps);\n      __syncthreads();\n", "                 of_warps);\n"), THREAD),
-        ("no barrier before the next block", ("      __syncthreads();  // everybody has read the points, and what there is of them\n", ""),
+        ("no barrier after a block is loaded", ("of_marks, p), of_warps);\n      __syncthreads();\n", "of_marks, p), of_warps);\n"), THREAD),
+        ("no barrier before the next block", ("        __syncthreads();  // everybody has read the points, and what there is of them\n", ""),
          THREAD),
         ("blocks overlap by an output", ("p.row_reach - 1) * p.length + c + p.col_reach - 1);",
                                          "p.row_reach - 1) * p.length + c + p.col_reach - 2);")),
@@ -208,20 +209,24 @@ FAULTS = [
         ("upper border taken for inside", ("s.row >= 0 && s.col >= 0 &&", "s.col >= 0 &&"), TWIN),
         ("one plane only", ("b.plane * p.in.step.plane", "0 * p.in.step.plane"), TWIN),
         ("what is not finite is taken along", ("if (!(size <= std::numeric_limits<T>::max())) {", "if (false) {")),
-        ("what is not finite is forgotten", ("const bool done = of_marks || !of_block(of_warps).bad;", "const bool done = true;")),
+        ("what is not finite is forgotten", ("done = of_marks || !of_block(of_warps).bad;", "done = true;")),
         ("zero taps see what is not finite", ("of_marks ? p.marks : p.spectrum", "p.spectrum")),
         ("results not scaled back", ("scale().out, p);", "scale().in, p);")),
         ("integers cut off", ("std::nearbyint(re[at] * scale)", "std::trunc(re[at] * scale)")),
         ("imaginary parts lost", ("Result(re[at] * scale, im[at] * scale)", "Result(re[at] * scale, re[at] * scale)"), TWIN),
         ("columns not exchanged for rows", ("      std::swap(p.rows, p.cols);\n", ""), TWIN),
+        ("samples of the first channel", ("image.channel * p.in.step.channel", "0 * p.in.step.channel"), BANK),
+        ("outputs of a part's first filter", ("(image.first_filter + filter) * p.out", "image.first_filter * p.out"), BANK, TWIN),
+        ("one spectrum for all filters", ("(image_of(outputs(), p).first_filter + f) * p.numbers", "0"), BANK),
+        ("results in the places of points", ("of_part() > 1 ? 2 * place<T>(stages_.points) : 0", "0"), BANK),
         ("blocks make one each", ("t < grid.total; t += gridDim.x", "t < grid.total; t = grid.total"), FEW_BLOCKS, TWIN),
     ),
     *faults_in(
         "transform.cuh", "cuda/overlap_save",
         ("no barrier between stages there", ("i == 0 ? scale : T{1});\n    __syncthreads();", "i == 0 ? scale : T{1});"), THREAD_TWIN),
         ("no barrier after the product", ("t.points, spectrum);\n  __syncthreads();", "t.points, spectrum);"), THREAD),
-        ("no barrier between stages back", ("do_stage<true>(block, t.stages[i], t.points, T{1});\n    __syncthreads();",
-                                            "do_stage<true>(block, t.stages[i], t.points, T{1});"), THREAD_TWIN),
+        ("no barrier between stages back", ("do_stage<true>(results, t.stages[i], t.points, T{1});\n    __syncthreads();",
+                                            "do_stage<true>(results, t.stages[i], t.points, T{1});"), THREAD_TWIN),
         ("roots not turned back", ("if constexpr (Back) b.im = -b.im;", "")),
         ("a root of 16 mistaken", ("z[7] = turned16<3, Back>(z[7]);", "z[7] = turned16<2, Back>(z[7]);")),
         ("roots of the first node for all", ("(node & (s.nodes - 1))", "0")),
@@ -233,6 +238,11 @@ FAULTS = [
         ("half warps in the same banks", ("b ^= (differ << 4) | (differ << far);", ""), BANKS, {"sources": ("tests/cuda_banks_test.cpp",)}),
         ("rows begin with other roots", ("  add_stages(t, size.cols, 0);", "  add_stages(t, size.cols, 0);\n  t.stages[t.count - 1].nodes *= size.rows;")),
         sources=("cuda/overlap_save.cu", "cuda/transform.cpp", "cuda/overlap_save.cpp"),
+    ),
+    *faults_in(
+        "overlap_save.cpp", "cuda/overlap_save",
+        ("no filters share a block", ("std::int64_t parts = 1;;", "std::int64_t parts = form.filters;;"), TRAFFIC),
+        ("norms of filters as different as can be", ("!are_of_like_norms(r)", "false"), BANK),
     ),
     *faults_in(
         "blocks.cuh", "cuda/overlap_save",

@@ -53,7 +53,7 @@ PARTS = {
         ("channels", TESTS, "cuda_channels*:cuda_gemm*:cuda_direct.*"),
         ("every kernel", SUBSET, "*/@*"),
         ("tensor cores", TESTS, "cuda_mma.*"),
-        ("blocks", TESTS, "overlap_save*cuda*:every/overlap_save*cuda*:cuda_transform*:cuda_fft*"),
+        ("blocks", TESTS, "overlap_save*cuda*:every/overlap_save*cuda*:cuda_transform*:cuda_fft*:cuda_overlap_save*"),
     ],
     "address": [("address sanitizer", SUBSET, "*/@*")],
     "thread": [("thread sanitizer", SUBSET, "*where_blocks_are_few*/@*")],

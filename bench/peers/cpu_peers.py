@@ -117,6 +117,19 @@ def ndimage_convolve1d(problem, d):
     return run
 
 
+def refuse_minutes(conv, x, weight, **how):
+    """PyTorch has a plain loop for what oneDNN has nothing for, large filters with padding and AVX2, say: minutes for a
+    bank of them, and nothing stops it. A strip of the image tells."""
+    strip = x[..., :weight.shape[-2] + 8, :]
+    if weight[0].numel() < 256 or strip.shape == x.shape:
+        return
+    begin = time.perf_counter()
+    conv(strip, weight, **how)
+    seconds = (time.perf_counter() - begin) / strip.shape[-2] * x.shape[-2]
+    if seconds > 10:
+        raise RuntimeError(f"left out: a run would take about {seconds:.0f} s")
+
+
 def torch_conv(problem, d):
     functional = torch.nn.functional
     before = [n // 2 for n in problem.taps]
@@ -127,6 +140,8 @@ def torch_conv(problem, d):
     if problem.is_signal:
         x, weight, conv = x[:, :, 0], weight[:, :, 0], functional.conv1d
         before, after = before[1:], after[1:]
+    else:
+        refuse_minutes(conv, x, weight, padding=before if before == after else 0)
 
     def run():
         if before == after:
@@ -145,8 +160,11 @@ def torch_layer(problem, d):
     if problem.is_signal:
         x, weight, conv = x[:, :, 0], weight[:, :, 0], functional.conv1d
         before, after = before[1:], after[1:]
-    sides = [n for pair in zip(reversed(before), reversed(after)) for n in pair]
     how = {"zero": "constant", "wrap": "circular", "mirror": "reflect", "replicate": "replicate"}[problem.border]
+    if not problem.is_signal:
+        refuse_minutes(conv, x, weight, padding=before if how == "constant" and before == after else 0,
+                       groups=problem.groups)
+    sides = [n for pair in zip(reversed(before), reversed(after)) for n in pair]
 
     def run():
         if how == "constant" and before == after:

@@ -2,6 +2,7 @@
 // Gradients as plans for other problems, with what is left before and after.
 
 #include <algorithm>
+#include <cmath>
 #include <convgpu/detail/arithmetic.hpp>
 #include <convgpu/detail/backend.hpp>
 #include <convgpu/detail/floating_point.hpp>
@@ -123,6 +124,27 @@ Out as_gradient(Sum sum, bool conjugate) {
     return element_of<Out>(sum.real(), overflow::saturate);
   else if constexpr (!is_complex_type<Sum> && is_complex_type<Out>) return Out{};
   else return element_of<Out>(conjugate ? conjugated(sum) : sum, overflow::saturate);
+}
+
+template <class T>
+bool is_finite(T value) {
+  if constexpr (std::is_integral_v<T>) return true;
+  else if constexpr (is_complex_type<T>) return is_finite(value.real()) && is_finite(value.imag());
+  else if constexpr (std::is_floating_point_v<T>) return std::isfinite(value);
+  else return std::isfinite(static_cast<float>(value));
+}
+
+/// A gradient that will be a filter, with its own name and places.
+void expect_finite(const any_const_view& out_gradient) {
+  with_element_type(out_gradient.type(), [&]<class T>() {
+    for_each_place(out_gradient, [&](const place& p) {
+      if (!is_finite(*at<const T>(out_gradient, p)))
+        throw invalid_problem("out_gradient: the element in plane " + std::to_string(p.plane) +
+                              ", channel " + std::to_string(p.channel) + ", row " +
+                              std::to_string(p.row) + ", column " + std::to_string(p.col) +
+                              " is NaN or infinite; allowed: finite ones, in host memory");
+    });
+  });
 }
 
 /// The taps of each group with its filters as channels and its channels as filters.
@@ -421,6 +443,7 @@ class filter_gradient_state {
                               "; allowed: memory of its own");
     if (where == memory::device) return run_on_device(x, y, to, on, workspace);
     expect_host_run(on, workspace);
+    expect_finite(y);
     const std::int64_t channels = problem_.channels / problem_.groups;
     const std::int64_t filters = problem_.filters / problem_.groups;
     // Planes are summed; channels of the input are left apart.

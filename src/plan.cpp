@@ -82,13 +82,9 @@ void settle_count(std::int64_t& member, std::int64_t from_view, const std::strin
   settle(member, member != 1, from_view, name, [](auto n) { return std::to_string(n); });
 }
 
-/// `others`: planes and channels that there are of it.
-void settle_extent(extent& member, const any_const_view& v, std::int64_t others,
-                   const std::string& name) {
-  // A bare range has no shape of its own; `checked` compares its length.
-  if (v.shapeless() && said(member) &&
-      saturated_product(member.count(), others) == v.size().count())
-    return;
+/// A bare range has no shape of its own; `checked` compares its length, once the problem is known to be sound.
+void settle_extent(extent& member, const any_const_view& v, const std::string& name) {
+  if (v.shapeless() && said(member)) return;
   settle(member, said(member), v.size(), name, [](extent e) { return to_text(e); });
 }
 
@@ -105,15 +101,6 @@ problem with_filter_type(problem p, dtype type) {
   return p;
 }
 
-/// Channels of filters, those of all filters together; of no use where `normalise` will not let them pass.
-std::int64_t channels_of_filter(const problem& p) {
-  return p.groups > 0 ? p.channels / p.groups : 1;
-}
-std::int64_t taps_per_place(const problem& p) {
-  return saturated_product(std::max<std::int64_t>(p.filters, 0),
-                           std::max<std::int64_t>(channels_of_filter(p), 0));
-}
-
 /// The problem with all that its filter tells.
 problem with_filter(problem p, const any_const_view& filter) {
   // Taken for one row, a forgotten shape would go unnoticed.
@@ -123,7 +110,7 @@ problem with_filter(problem p, const any_const_view& filter) {
         " elements without rows and columns, for an image; allowed: a view of them, "
         "or problem::filter said");
   if (!filter.shapeless()) settle_count(p.filters, filter.planes(), "filters");
-  settle_extent(p.filter, filter, taps_per_place(p), "filter");
+  settle_extent(p.filter, filter, "filter");
   return with_filter_type(p, filter.type());
 }
 
@@ -165,9 +152,10 @@ class plan_state {
       : problem_(with_filter(p, filter)),
         how_(how),
         form_(normalise(problem_)),
-        taps_(read_taps(problem_, checked(filter, {"filter", problem_.types.filter, problem_.filter,
-                                                   problem_.filters, channels_of_filter(problem_),
-                                                   layout::channels_first, memory::host}))),
+        taps_(read_taps(problem_,
+                        checked(filter, {"filter", problem_.types.filter, problem_.filter,
+                                         problem_.filters, problem_.channels / problem_.groups,
+                                         layout::channels_first, memory::host}))),
         choice_(choose(form_, taps_, how_)) {}
   plan_state(const problem& p, const any_const_view& column, const any_const_view& row,
              const options& how)
@@ -242,7 +230,7 @@ problem with_data(problem p, operation op, const any_const_view& in, std::int64_
     settle_count(p.planes, in.planes(), "planes");
     settle_count(p.channels, in.channels(), "channels");
   }
-  settle_extent(p.in, in, saturated_product(p.planes, p.channels), "in");
+  settle_extent(p.in, in, "in");
   settle_type(p.types.in, in.type(), "types.in");
   settle_type(p.types.out, out, "types.out");
   return p;
@@ -252,7 +240,12 @@ problem with_data(problem p, operation op, const any_const_view& in, std::int64_
 
 problem complete(problem p, operation op, const any_const_view& in, const any_const_view& filter,
                  dtype out) {
-  return with_filter(with_data(p, op, in, filter.size().rows, out), filter);
+  const problem whole = with_filter(with_data(p, op, in, filter.size().rows, out), filter);
+  // Of too short an input, before there is memory for the output.
+  (void)normalise(whole);
+  (void)checked(
+      in, {"in", whole.types.in, whole.in, whole.planes, whole.channels, whole.layout, in.where()});
+  return whole;
 }
 
 }  // namespace detail

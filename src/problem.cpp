@@ -66,9 +66,11 @@ border_kind parse_border(std::string_view name) {
 }
 
 layout parse_layout(std::string_view name) {
-  if (name == "nchw") return layout::channels_first;
-  if (name == "nhwc") return layout::channels_last;
-  return detail::value_of(layout_names, name, "layout");
+  constexpr detail::named<layout> names[] = {
+      {"channels_first", layout::channels_first}, {"channels_last", layout::channels_last},
+      {"nchw", layout::channels_first},           {"nhwc", layout::channels_last},
+      {"NCHW", layout::channels_first},           {"NHWC", layout::channels_last}};
+  return detail::value_of(names, name, "layout");
 }
 
 namespace detail {

@@ -197,6 +197,8 @@ void expect_refused_problem(F spoil, std::initializer_list<std::string_view> wor
   problem p = layer();
   spoil(p);
   expect_refused([&] { validate(p); }, words);
+  // And of a bare range, which has no shape that could disagree, nothing else is said.
+  expect_refused([&] { plan(p, three_filters); }, words);
 }
 
 TEST(channels_that_make_no_sense, are_refused) {
@@ -247,6 +249,8 @@ TEST(channels_that_disagree, are_refused_with_both_shapes) {
       {"out: 2 x 2 x 3 planes", "allowed: 2 x 2 x 3 channels"});
   // Filters for one channel more.
   const floats taps(18);
+  expect_refused([&] { plan(layer(), taps); },
+                 {"filter: 18 elements", "allowed: 12, for 1 x 2 x 2 channels x 3 planes"});
   expect_refused(
       [&] {
         plan(layer(), view<const float>(taps.data(), {1, 2}, 3, 3, dense({1, 2}, 3)));
@@ -263,6 +267,12 @@ TEST(channels_that_disagree, are_refused_with_both_shapes) {
                  {"channels: the problem says 3, the view given 2"});
   expect_refused(
       [&] {
+        (void)correlate(floats(13), three_filters,
+                        {.in = {2, 3}, .filter = {1, 2}, .channels = 2, .filters = 3});
+      },
+      {"in: 13 elements", "allowed: 12, for 2 x 3 x 2 channels"});
+  expect_refused(
+      [&] {
         made.run(two_channels, view<float>(y.data(), {2, 2}, 1, 3, {2, 1, 0, 2}));
       },
       {"out: steps of", "2 (channel)", "on top of each other"});
@@ -271,10 +281,13 @@ TEST(channels_that_disagree, are_refused_with_both_shapes) {
 TEST(layouts, have_names) {
   EXPECT_EQ(parse_layout("nhwc"), convgpu::layout::channels_last);
   EXPECT_EQ(parse_layout("nchw"), convgpu::layout::channels_first);
+  EXPECT_EQ(parse_layout("NHWC"), convgpu::layout::channels_last);
+  EXPECT_EQ(parse_layout("NCHW"), convgpu::layout::channels_first);
   for (const convgpu::layout order :
        {convgpu::layout::channels_first, convgpu::layout::channels_last})
     EXPECT_EQ(parse_layout(to_string(order)), order);
-  expect_refused([] { (void)parse_layout("hwc"); }, {"hwc", "channels_first, channels_last"});
+  expect_refused([] { (void)parse_layout("hwc"); },
+                 {"hwc", "channels_first, channels_last, nchw, nhwc"});
 }
 
 }  // namespace

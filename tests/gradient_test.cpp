@@ -170,6 +170,10 @@ TEST(gradients_of_what_has_none, are_refused) {
   expect_refused([&] { filter_gradient(p).run(x, dy, x); }, {"gradient: 5 elements", "3"});
   expect_refused([&] { filter_gradient(p).run(x, dy, view<float>(x.data(), extent(3))); },
                  {"gradient: shares memory with in"});
+  std::vector<float> spoilt(7);
+  spoilt[3] = NAN;
+  expect_refused([&] { filter_gradient(p).run(x, spoilt, taps); },
+                 {"out_gradient: the element in plane 0, channel 0, row 0, column 3", "finite"});
   expect_refused([&] { filter_gradient({.in = extent(5)}); }, {"types"});
 }
 

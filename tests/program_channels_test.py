@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The program with arrays of three and four dimensions: layouts, channels that are summed, groups, padding.
+"""The program with arrays of three and four dimensions: layouts, channels that are summed, groups, padding,
+strides and dilations.
 
     program_channels_test.py /path/to/convgpu [options of unittest]
 """
@@ -36,9 +37,10 @@ def channels_last(shape, values):
     return (*batch, h, w, c), moved
 
 
-def layer(x, h, groups, padding=(0, 0, 0, 0), wrap=False):
+def layer(x, h, groups, padding=(0, 0, 0, 0), wrap=False, stride=(1, 1), dilation=(1, 1)):
     """The definition of a layer: correlation, valid, of lists N x C x H x W and F x C/groups x R x S."""
     top, bottom, left, right = padding
+    reach = [(taps - 1) * d + 1 for taps, d in zip((len(h[0][0]), len(h[0][0][0])), dilation)]
     rows, cols = len(x[0][0]), len(x[0][0][0])
     per_group = len(h) // groups
 
@@ -49,13 +51,13 @@ def layer(x, h, groups, padding=(0, 0, 0, 0), wrap=False):
 
     def output(image, f, i, j):
         first = f // per_group * len(h[0])
-        return sum(tap * sample(image[first + c], i + k - top, j + l - left)
+        return sum(tap * sample(image[first + c], i + k * dilation[0] - top, j + l * dilation[1] - left)
                    for c, taps in enumerate(h[f]) for k, row in enumerate(taps)
                    for l, tap in enumerate(row))
 
     return [[[[output(image, f, i, j)
-               for j in range(cols + left + right - len(h[0][0][0]) + 1)]
-              for i in range(rows + top + bottom - len(h[0][0]) + 1)]
+               for j in range(0, cols + left + right - reach[1] + 1, stride[1])]
+              for i in range(0, rows + top + bottom - reach[0] + 1, stride[0])]
              for f in range(len(h))] for image in x]
 
 
@@ -82,7 +84,8 @@ class Reading(ChannelsTest):
                 count *= size
             values = [abs(v) for v in self.values[:count] * (2 if code == "c8" else 1)]
             self.store_array("a.npy", shape, values, code)
-            for layout in ("", "--layout channels_first", "--layout channels_last", "--layout nhwc"):
+            for layout in ("", "--layout channels_first", "--layout channels_last", "--layout nhwc",
+                           "--layout NCHW"):
                 self.assertEqual(self.result(f"convolve a.npy delta {layout}"), (shape, values))
 
     def test_orders_of_bytes_and_axes(self):
@@ -149,13 +152,13 @@ class Planes(ChannelsTest):
 
 class Channels(ChannelsTest):
     def check(self, batch, channels, filters, groups, size, taps, options="", padding=(0, 0, 0, 0),
-              wrap=False):
+              wrap=False, stride=(1, 1), dilation=(1, 1)):
         """Against the definition, in both layouts, and with three dimensions where they say as much."""
         (rows, cols), (r, s), per = size, taps, channels // groups
         x = [v - 50 for v in noise(batch * channels * rows * cols, 100)]
         h = [v - 5 for v in noise(filters * per * r * s, 11)]
         expected = layer(nested((batch, channels, rows, cols), x), nested((filters, per, r, s), h),
-                         groups, padding, wrap)
+                         groups, padding, wrap, stride, dilation)
         out = (filters, len(expected[0][0]), len(expected[0][0][0]))
         values = flat(expected)
         shapes_of_filter = [(filters, per, r, s)]
@@ -201,6 +204,15 @@ class Channels(ChannelsTest):
         self.check(1, 2, 3, 1, (5, 4), (3, 3), "--mode valid --padding 0,3,2,1", (0, 3, 2, 1))
         self.check(1, 2, 1, 1, (5, 4), (7, 3), "--mode valid --padding 1,2,0,0 --border wrap",
                    (1, 2, 0, 0), wrap=True)
+
+    def test_strides_and_dilations(self):
+        self.check(2, 3, 4, 1, (7, 8), (3, 2), "--mode valid --stride 2", stride=(2, 2))
+        self.check(1, 3, 4, 1, (7, 8), (3, 2), "--mode valid --stride 1,3", stride=(1, 3))
+        self.check(1, 4, 4, 2, (7, 8), (3, 2), "--mode valid --dilation 2", dilation=(2, 2))
+        self.check(1, 2, 2, 2, (9, 8), (3, 3), "--mode valid --padding 1 --stride 3,2 --dilation 2,1",
+                   (1, 1, 1, 1), stride=(3, 2), dilation=(2, 1))
+        self.prints("correlate [1,2,3,4,5] [1,1] --mode valid --stride 2", "3 7")
+        self.prints("correlate [1,2,3,4,5] [1,1] --mode valid --dilation 3", "5 7")
 
     def test_rows_with_filters_of_their_own(self):
         self.check(1, 9, 9, 9, (1, 12), (1, 3), "--mode same --border wrap", (0, 0, 1, 1), wrap=True)
@@ -284,9 +296,12 @@ class Mistakes(ChannelsTest):
                             ("groups", "99999999999999999999"), ("padding", "1,2,3"),
                             ("padding", "one"), ("padding", "1,"), ("padding", ",1"),
                             ("padding", "1,2,3,4,5"), ("padding", "-1"),
-                            ("padding", "9223372036854775807"), ("padding", "99999999999999999999")):
+                            ("padding", "9223372036854775807"), ("padding", "99999999999999999999"),
+                            ("stride", "0"), ("stride", "-1"), ("stride", "1,2,3"),
+                            ("stride", "1.5"), ("dilation", "0"), ("dilation", "two"),
+                            ("dilation", "9223372036854775807")):
             self.refused(f"correlate x.npy h.npy --mode valid --{option} {bad}", option, bad)
-        for option in ("layout", "groups", "padding"):
+        for option in ("layout", "groups", "padding", "stride", "dilation"):
             self.refused(f"correlate x.npy h.npy --{option} ''", option)
         self.refused("correlate x.npy h.npy --groups 2", "--groups: 2", "3 x 28 x 20", "3 channels")
         self.refused("correlate x.npy h.npy --padding 1", "padding.top: 1", "full", "valid")

@@ -294,6 +294,8 @@ prepared prepare(const array& input, const filter_source& filter, const wishes& 
   p.problem.border = w.border.value_or(image ? border::mirror() : border::zero());
   p.problem.origin = w.origin;
   p.problem.padding = padding_of(w, input);
+  p.problem.stride = w.stride;
+  p.problem.dilation = w.dilation;
   p.problem.overflow = w.overflow;
   if (p.alpha) p.problem.planes -= 1;
   return p;

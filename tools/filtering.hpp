@@ -39,6 +39,8 @@ struct wishes {
   /// All sides; rows, columns; or top, bottom, left, right. None: no padding. For a signal, both ends; or
   /// left, right.
   std::vector<std::int64_t> padding{};
+  extent stride{1, 1};
+  extent dilation{1, 1};
 };
 
 /// Arrays and the problem that they make: `in` and `filter` are converted to its types already. The

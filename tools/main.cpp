@@ -44,6 +44,8 @@ struct arguments {
   string layout;
   string groups;
   string padding;
+  string stride;
+  string dilation;
   int threads = 0;
   string explain;
 };
@@ -93,6 +95,12 @@ offset parse_origin(const string& text) {
   return n.size() == 1 ? offset{0, n[0]} : offset{n[0], n[1]};
 }
 
+/// Of rows and columns; of a signal's columns.
+extent parse_extent(const string& text, const char* option) {
+  const auto n = parse_whole_numbers(text, option, {1, 2}, "whole numbers: one for both, or R,C");
+  return {n.front(), n.back()};
+}
+
 wishes read_wishes(const arguments& a, operation op) {
   wishes w{.op = op};
   if (!a.mode.empty()) w.mode = parse_mode(a.mode);
@@ -112,6 +120,8 @@ wishes read_wishes(const arguments& a, operation op) {
   if (!a.padding.empty())
     w.padding = parse_whole_numbers(a.padding, "--padding", {1, 2, 4},
                                     "whole numbers: one for all sides, R,C or T,B,L,R");
+  if (!a.stride.empty()) w.stride = parse_extent(a.stride, "--stride");
+  if (!a.dilation.empty()) w.dilation = parse_extent(a.dilation, "--dilation");
   if (!a.out_type.empty()) w.out_type = parse_dtype(a.out_type);
   return w;
 }
@@ -286,6 +296,11 @@ void add_problem(CLI::App& command, arguments& a) {
   command.add_option("--padding", a.padding,
                      "with mode valid, how far the filter may reach over the input's edges: "
                      "T,B,L,R, or R,C, or one number; L,R or one number for a signal");
+  command.add_option(
+      "--stride", a.stride,
+      "every so many-th row and column of the result: R,C, or one number (default: 1)");
+  command.add_option("--dilation", a.dilation,
+                     "distance of neighbouring taps: R,C, or one number (default: 1)");
   command.add_option("--threads", a.threads, "threads at most; 0 for all")->capture_default_str();
   // Such as of a variable that is not set: not a wish for the default.
   for (CLI::Option* option :

@@ -198,7 +198,7 @@ CONVGPU_API void validate(const problem& p);
 [[nodiscard]] CONVGPU_API mode parse_mode(std::string_view name);
 [[nodiscard]] CONVGPU_API overflow parse_overflow(std::string_view name);
 [[nodiscard]] CONVGPU_API border_kind parse_border(std::string_view name);
-/// "channels_first" or "channels_last", also as nchw and nhwc.
+/// "channels_first" or "channels_last", also as nchw and nhwc, or NCHW and NHWC.
 [[nodiscard]] CONVGPU_API layout parse_layout(std::string_view name);
 
 }  // namespace convgpu

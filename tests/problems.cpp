@@ -84,6 +84,7 @@ test_case draw_case(dice& d, const types& t, mode m, border_kind kind, operation
   c.threads = d.pick({0, 1, 2, 3});
   c.own_workspace = d.one_in(2);
   c.rank = d.one_in(3) ? 1 : c.seed % 4 == 0 ? 2 + static_cast<int>(c.seed / 4 % 2) : 0;
+  c.zeros = c.seed / 16 % 2 == 0;
   return c;
 }
 
@@ -189,7 +190,7 @@ real dice::any_real() {
   return std::ldexp(mantissa, static_cast<int>(between(-8, 2)) - 24);
 }
 
-void fill(buffer& b, content what, role as, unsigned seed) {
+void fill(buffer& b, content what, role as, unsigned seed, bool zeros) {
   dice d(seed);
   const dtype type = b.type();
   int scale = 0;
@@ -201,12 +202,13 @@ void fill(buffer& b, content what, role as, unsigned seed) {
     // Float taps for integers of all sizes: results overflow in some cases, in others not.
     if (what == content::any_integers) scale = static_cast<int>(d.pick({0, 0, 16, 34}));
   }
-  const bool all_zero = as == role::taps && d.one_in(32);
+  const bool all_zero = as == role::taps && zeros && d.one_in(32);
   // Few of them, so that most windows hold none.
   const auto spoilt_one_in = static_cast<int>(std::max<std::int64_t>(8, b.size().count() / 4));
   for_each_element(b.size(), b.planes(), [&](auto plane, auto row, auto col) {
     number value = draw(d, type, what, std::ldexp(real{1}, scale));
-    if (as == role::taps && (all_zero || d.one_in(4))) value = 0;
+    if (as == role::taps && zeros && (all_zero || d.one_in(4))) value = 0;
+    if (as == role::taps && !zeros && value == number(0)) value = 1;
     if (what == content::not_finite && as == role::samples && d.one_in(spoilt_one_in))
       value = spoilt(d, type, value);
     b.set(plane, row, col, value);
@@ -214,7 +216,7 @@ void fill(buffer& b, content what, role as, unsigned seed) {
 }
 
 /// Each row becomes a multiple of the first one, as well as the type can say it.
-void make_rank_one(buffer& b, std::int64_t image, content what, unsigned seed) {
+void make_rank_one(buffer& b, std::int64_t image, content what, unsigned seed, bool zeros) {
   dice d(seed);
   const dtype type = b.type();
   const bool integers = is_integer(type) || what == content::small_integers;
@@ -225,12 +227,13 @@ void make_rank_one(buffer& b, std::int64_t image, content what, unsigned seed) {
     first.push_back(std::abs(tap) > 8 && is_integer(type) ? std::trunc(tap.real() / 3) : tap);
   }
   const auto part = [&]() -> real {
-    if (!integers) return d.one_in(4) ? 0 : d.any_real();
+    if (!integers) return zeros && d.one_in(4) ? 0 : d.any_real();
     return static_cast<real>(is_integer(type) && range_of(type).low == 0 ? d.between(0, 2)
                                                                          : d.between(-2, 2));
   };
   for (std::int64_t r = 0; r < b.size().rows; ++r) {
-    const real re = part();
+    const real drawn = part();
+    const real re = !zeros && drawn == 0 ? 1 : drawn;
     const number factor(re, is_complex(type) ? part() : 0);
     for (std::int64_t c = 0; c < b.size().cols; ++c) {
       const number tap = first[static_cast<std::size_t>(c)] * factor;
@@ -282,10 +285,10 @@ buffer test_case::make_input() const {
 buffer test_case::make_filter() const {
   buffer b(problem.types.filter, problem.filter, problem.filters, filter, 0,
            problem.channels / problem.groups);
-  fill(b, data, role::taps, seed + 1);
+  fill(b, data, role::taps, seed + 1, zeros);
   for (std::int64_t image = 0; image < b.planes() && filter != layout::repeated; ++image) {
     const unsigned own = seed + 2 + 1000 * static_cast<unsigned>(image);
-    if (rank == 1) make_rank_one(b, image, data, own);
+    if (rank == 1) make_rank_one(b, image, data, own, zeros);
     if (rank > 1) make_low_rank(b, image, rank, data, own);
   }
   return b;
@@ -309,6 +312,7 @@ std::ostream& operator<<(std::ostream& to, const test_case& c) {
             << name_of(c.data) << ", seed " << c.seed << "; " << c.in << ", " << c.filter << ", "
             << c.out << "; threads " << c.threads
             << (c.rank > 0 ? ", rank " + std::to_string(c.rank) : "")
+            << (c.zeros ? "" : ", no zeros among the taps")
             << (c.own_workspace ? ", own workspace" : "");
 }
 

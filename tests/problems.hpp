@@ -50,15 +50,16 @@ enum class content : std::uint8_t {
   not_finite,  ///< some samples are NaN or infinite
 };
 
-/// Taps are zero here and there, in every content; samples are not.
+/// Taps are zero here and there, in every content, unless there are to be no `zeros`; samples are not.
 enum class role : std::uint8_t { samples, taps };
-void fill(buffer& b, content what, role as, unsigned seed);
+void fill(buffer& b, content what, role as, unsigned seed, bool zeros = true);
 
 struct test_case {
   convgpu::problem problem;
   content data = content::small_integers;
   int rank =
       0;  ///< the filter is the sum of so many columns times rows, rounded to its type; 0: any
+  bool zeros = true;  ///< among the taps; elsewhere loops may be others
   layout in = layout::dense;
   layout filter = layout::dense;
   layout out = layout::dense;

@@ -137,8 +137,8 @@ compiled_program compiled_program_for(const detail::request& r) {
   const int lines = lines_for(form);
   const auto down = static_cast<int>(form.row.taps);
   const auto along = static_cast<int>(form.col.taps);
-  const direct_tile tile =
-      direct_tile_for(sizeof(float), is_narrow(form.row.out, form.col.out, sizeof(float)));
+  const bool narrow = is_narrow(form.row.out, form.col.out, sizeof(float));
+  const direct_tile tile = compiled_tile(narrow);
   const row_tile line = row_tile_for(sizeof(float));
 
   compiled_program made;
@@ -168,12 +168,17 @@ compiled_program compiled_program_for(const detail::request& r) {
     if (h == 0) return;
     text += " TAP(" + std::to_string(m) + ", " + std::to_string(l) + ", " + literal(h) + ")";
   };
+  // Columns of taps that cuda/direct takes together.
+  const int some = narrow ? 1 : has_small_kernel(down, along) && !has_zeros(taps) ? along : 4;
   if (lines != 0)
     for (int m = 0; m < along; ++m) add(m, 0, taps[static_cast<std::size_t>(along - 1 - m)]);
   else
-    for (int l = 0; l < along; ++l)
+    for (int first = 0; first < along; first += some)
       for (int m = 0; m < down; ++m)
-        add(m, along - 1 - l, taps[static_cast<std::size_t>((down - 1 - m) * along + l)]);
+        for (int n = first; n < std::min(first + some, along); ++n) {
+          const int l = narrow ? along - 1 - n : n;
+          add(m, l, taps[static_cast<std::size_t>((down - 1 - m) * along + along - 1 - l)]);
+        }
   text += "\n";
   text += compiled_program_text;
   return made;
@@ -191,7 +196,7 @@ std::string refuse_compiled(const detail::request& r) {
     return "its programs are for f32: wider taps are no immediates";
   const bool along_lines = lines_for(form) != 0;
   const std::int64_t most =
-      along_lines ? row_tile_for(sizeof(float)).chunk : direct_tile_for(sizeof(float)).chunk;
+      along_lines ? row_tile_for(sizeof(float)).chunk : compiled_tile(false).chunk;
   if (form.row.taps > most || form.col.taps > most)
     return "the filter reaches further than the " + std::to_string(most) + " taps of its tiles";
   if (r.filter.facts.nonzeros > most_compiled_taps)

@@ -90,8 +90,9 @@ std::vector<double> built_in(int index) {
 
 // The part of the peak of multiply-adds.
 constexpr double part_of_direct = 0.6;     // eight products for three reads of shared memory
+constexpr double part_of_fours = 0.8;      // 64 for three
 constexpr double part_of_narrow = 0.25;    // one for each read
-constexpr double part_of_separable = 0.4;  // one or two, and two barriers a step
+constexpr double part_of_separable = 0.5;  // eight for two, and two barriers a step
 constexpr double part_of_mma = 0.5;        // instructions of warps are not all that these units do
 constexpr double part_of_overlap_save =
     0.7;  // of arithmetic and shared memory, one after the other
@@ -211,8 +212,8 @@ estimate cost_of_direct(const request& r, detail::rates values) {
       with_halo(tile.out_rows(), chunk(down)) * with_halo(tile.out_cols(), chunk(along));
   const double computed =
       narrow ? whole(r.form.row.out, tile.out_rows()) * whole(r.form.col.out, tile.out_cols()) : 1;
-  return c.done(c.outputs * computed * taps, narrow ? part_of_narrow : part_of_direct,
-                c.bytes(read) + of_taps, 1, direct_error(r));
+  const double part = narrow ? part_of_narrow : tile.together ? part_of_fours : part_of_direct;
+  return c.done(c.outputs * computed * taps, part, c.bytes(read) + of_taps, 1, direct_error(r));
 }
 
 estimate cost_of_mma(const request& r, detail::rates values) {

@@ -31,6 +31,7 @@ struct line_params : params<Tap> {
   divisor of_rows;      // of the launch
   std::uint32_t lines;  // in all images
   int lanes;            // threads for each
+  bool zeros;           // whether any tap is one
 };
 
 /// x̃[row][first …] of an image into a line of shared memory, `wanted` samples, and zeros up to `all`. `row` is one of
@@ -113,7 +114,8 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
         for (int l = lane; l < ln; l += p.lanes)
           taps[l] = is_wanted ? load_global(from + l) : Tap{};
         __syncwarp();
-        slide_along_row<group>(sums, line + run, ln, [&](int m) { return taps[ln - 1 - m]; });
+        slide_along_row<group>(sums, line + run, ln, p.zeros,
+                               [&](int m) { return taps[ln - 1 - m]; });
       }
       // Of the filter before, everybody has stored the sums: there was a chunk since.
 #pragma unroll
@@ -142,6 +144,7 @@ class direct_line final : public kernels {
             r.form,
             detail::saturated_product(pieces(r.form.col.out), (r.form.row.out - 1) / lines() + 1),
             blocks_worth_launching(r.device))),
+        zeros_(has_zeros(taps_as<Tap>(r.filter.values))),
         taps_(on_device(taps_as<Tap>(r.filter.values))) {
     load(direct_line_kernel<Sample, Tap, Sum>);
   }
@@ -177,7 +180,8 @@ class direct_line final : public kernels {
                                         divisor(static_cast<std::uint32_t>(across)),
                                         divisor(static_cast<std::uint32_t>(rows)),
                                         static_cast<std::uint32_t>(count),
-                                        lanes_},
+                                        lanes_,
+                                        zeros_},
                        tiles);
         },
         bank_.images() * rows);
@@ -193,6 +197,7 @@ class direct_line final : public kernels {
 
   int lanes_;
   bank bank_;
+  bool zeros_;
   device_memory taps_;
 };
 

@@ -23,10 +23,12 @@ namespace {
 template <class Tap>
 struct row_params : params<Tap> {
   int lines;
+  bool zeros;  // whether any tap is one
 };
 template <class Tap>
 struct small_row_params : small_params<Tap, small_filter> {
   int lines;
+  bool zeros;
 };
 
 template <class Sample, class Sum>
@@ -60,14 +62,16 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
       const Sample* const run = run_of<Sample, Sum>(line, p.lines, pitch);
       if constexpr (small) {
         __syncthreads();
-        slide_along_row<shape.outputs>(sums, run, ln, [&](int m) { return p.taps[ln - 1 - m]; });
+        slide_along_row<shape.outputs>(sums, run, ln, p.zeros,
+                                       [&](int m) { return p.taps[ln - 1 - m]; });
       } else {
         auto* const taps = reinterpret_cast<Tap*>(
             dynamic_shared() +
             (static_cast<std::size_t>(p.lines * pitch) * sizeof(Sample) + 15) / 16 * 16);
         load_taps(taps, 0, l0, 1, ln, p);
         __syncthreads();
-        slide_along_row<shape.outputs>(sums, run, ln, [&](int m) { return taps[ln - 1 - m]; });
+        slide_along_row<shape.outputs>(sums, run, ln, p.zeros,
+                                       [&](int m) { return taps[ln - 1 - m]; });
       }
     }
 
@@ -85,7 +89,8 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
 template <class Sample, class Tap, class Sum>
 class direct_row final : public kernels {
  public:
-  direct_row(const detail::tap_values& taps, int lines) : lines_(lines), taps_(taps_as<Tap>(taps)) {
+  direct_row(const detail::tap_values& taps, int lines)
+      : lines_(lines), taps_(taps_as<Tap>(taps)), zeros_(has_zeros(taps_)) {
     if (small()) {
       load(direct_row_kernel<Sample, Tap, Sum, small_row_params<Tap>>);
     } else {
@@ -104,14 +109,14 @@ class direct_row final : public kernels {
         row_shared_bytes(shape, lines_, sizeof(Sample), sizeof(Tap), sizeof(Sum), p.col.taps);
     for_each_grid(p, lines_, shape.cols(lines_), [&](const auto& part, const auto& grid) {
       if (small()) {
-        small_row_params<Tap> with_taps{{part, {}}, lines_};
+        small_row_params<Tap> with_taps{{part, {}}, lines_, zeros_};
         std::copy(taps_.begin(), taps_.end(), with_taps.taps);
         cuda::launch(direct_row_kernel<Sample, Tap, Sum, small_row_params<Tap>>, grid.total, shared,
                      on, with_taps, grid);
       } else {
-        cuda::launch(direct_row_kernel<Sample, Tap, Sum, row_params<Tap>>, grid.total, shared, on,
-                     row_params<Tap>{{part, static_cast<const Tap*>(stored_.data())}, lines_},
-                     grid);
+        cuda::launch(
+            direct_row_kernel<Sample, Tap, Sum, row_params<Tap>>, grid.total, shared, on,
+            row_params<Tap>{{part, static_cast<const Tap*>(stored_.data())}, lines_, zeros_}, grid);
       }
     });
   }
@@ -123,6 +128,7 @@ class direct_row final : public kernels {
 
   int lines_;
   std::vector<Tap> taps_;
+  bool zeros_;
   device_memory stored_;
 };
 

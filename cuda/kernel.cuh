@@ -16,6 +16,12 @@
 
 namespace convgpu::cuda {
 
+/// Elements that lie next to one another where an address is a multiple of what they take: one access for all.
+template <class T>
+struct alignas(4 * sizeof(T)) four {
+  T at[4];
+};
+
 /// Calls f.template operator()<T>() with the element type that samples are loaded from: one branch outside of
 /// loops, the same for a whole launch, in place of a kernel for each.
 template <class Sample, class F>
@@ -130,26 +136,41 @@ __device__ void load_taps(Tap* to, std::int64_t k0, std::int64_t l0, int kn, int
 
 /// Adds `taps` products to each of a thread's outputs, which lie next to one another on a line that is spread
 /// by their number: output q gets Σ_m tap(m) · sample q+m. A new sample and a tap, read once, serve all
-/// outputs. A tap that is zero is stepped over, by a branch that is the same for all threads.
+/// outputs. Where there are `zeros` among the taps they are stepped over, by a branch that is the same for all threads;
+/// elsewhere nobody looks for them, nor, in whole rounds, for the end.
 template <int Outputs, class Sample, class Sum, class TapAt>
 __device__ __forceinline__ void slide_along_row(Sum (&sums)[Outputs], const Sample* line, int taps,
-                                                TapAt&& tap) {
+                                                bool zeros, TapAt&& tap) {
   Sample window[Outputs];
 #pragma unroll
   for (int q = 0; q < Outputs - 1; ++q) window[q] = line[q];
   // A round moves the window by its own width, so that its places need no moving.
-  for (int m0 = 0; m0 < taps; m0 += Outputs, line += Outputs + 1) {
+  const auto take = [&](int m, const auto& h) {
+#pragma unroll
+    for (int q = 0; q < Outputs; ++q) sums[q] += detail::product<Sum>(h, window[(m + q) % Outputs]);
+  };
+  const auto next = [&](int m) {
+    window[(m + Outputs - 1) % Outputs] = line[spread<Outputs>(m + Outputs - 1)];
+  };
+  int m0 = 0;
+  // Not of integers, whose loads and stores of many types have no registers left for a second loop.
+  if (!std::is_integral_v<Sum> && !zeros)
+#pragma unroll 1
+    for (; m0 + Outputs <= taps; m0 += Outputs, line += Outputs + 1)
+#pragma unroll
+      for (int m = 0; m < Outputs; ++m) {
+        next(m);
+        take(m, tap(m0 + m));
+      }
+#pragma unroll 1
+  for (; m0 < taps; m0 += Outputs, line += Outputs + 1)
 #pragma unroll
     for (int m = 0; m < Outputs; ++m) {
       if (m0 + m >= taps) break;
-      window[(m + Outputs - 1) % Outputs] = line[spread<Outputs>(m + Outputs - 1)];
+      next(m);
       const auto h = tap(m0 + m);
-      if (h == decltype(h){}) continue;
-#pragma unroll
-      for (int q = 0; q < Outputs; ++q)
-        sums[q] += detail::product<Sum>(h, window[(m + q) % Outputs]);
+      if (h != decltype(h){}) take(m, h);
     }
-  }
 }
 
 }  // namespace convgpu::cuda

@@ -29,7 +29,8 @@ namespace {
 
 template <class Tap>
 struct separable_params : image_params {
-  int strip;  // rows of output
+  int strip;   // rows of output
+  bool zeros;  // whether any tap is one
   Tap down[separable_taps];
   Tap along[separable_taps];
 };
@@ -48,7 +49,7 @@ __device__ void sum_along(Sum* ring, Sample* lines, const separable_layout& layo
   __syncthreads();
   if (line >= count) return;
   Sum sums[shape.outputs] = {};
-  slide_along_row<shape.outputs>(sums, lines + shape.run(thread, layout.pitch), taps,
+  slide_along_row<shape.outputs>(sums, lines + shape.run(thread, layout.pitch), taps, p.zeros,
                                  [&](int m) { return p.along[taps - 1 - m]; });
   Sum* const to =
       ring + next_in_ring(slot, line, layout.ring_rows) * shape.template ring_pitch<Sum>();
@@ -92,9 +93,9 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
                              count, row + row_taps - 1 + done, col, place.plane, p);
       __syncthreads();  // the ring is full, and the last step's results are stored
       Sum sums[shape.down()] = {};
-      sum_down(sums, ring + swizzle<Sum>(column), shape.template ring_pitch<Sum>(),
-               next_in_ring(top, first, layout.ring_rows), layout.ring_rows, row_taps,
-               [&](int m) { return p.down[row_taps - 1 - m]; });
+      sum_down<true>(sums, ring + swizzle<Sum>(column), shape.template ring_pitch<Sum>(),
+                     next_in_ring(top, first, layout.ring_rows), layout.ring_rows, row_taps,
+                     p.zeros, [&](int m) { return p.down[row_taps - 1 - m]; });
 #pragma unroll
       for (int v = 0; v < shape.down(); ++v) results[(first + v) * shape.cols() + column] = sums[v];
       __syncthreads();  // the results are there, and everybody has read the ring
@@ -119,6 +120,7 @@ class fused final : public kernels {
   explicit fused(const detail::request& r)
       : column_(taps_as<Tap>(detail::separable_terms(r).front().column)),
         row_(taps_as<Tap>(detail::separable_terms(r).front().row)),
+        zeros_(has_zeros(column_) || has_zeros(row_)),
         exact_(detail::separable_terms(r).front().error == 0),
         words_(detail::rank_words(r, detail::separable_terms(r))),
         shared_(separable_layout_for<Sample, Sum>(static_cast<int>(r.form.row.taps),
@@ -146,7 +148,7 @@ class fused final : public kernels {
     const int strip =
         separable_strip(p.rows.last - p.rows.first, across, p.row.taps, multiprocessors_);
     for_each_grid(p, strip, shape.cols(), [&](const auto& part, const auto& grid) {
-      separable_params<Tap> with_taps{part, strip, {}, {}};
+      separable_params<Tap> with_taps{part, strip, zeros_, {}, {}};
       std::copy(column_.begin(), column_.end(), with_taps.down);
       std::copy(row_.begin(), row_.end(), with_taps.along);
       cuda::launch(separable_kernel<Sample, Tap, Sum>, grid.total, shared_, on, with_taps, grid);
@@ -158,6 +160,7 @@ class fused final : public kernels {
 
   std::vector<Tap> column_;
   std::vector<Tap> row_;
+  bool zeros_;
   bool exact_;
   std::string words_;
   std::size_t shared_;

@@ -41,8 +41,8 @@ __device__ __forceinline__ void sum_down_step(Sum* lines, const Sample* ring, in
 #pragma unroll 1
   for (int c = layout.column(thread_of_block()); c < layout.width; c += layout.columns_on) {
     Sum sums[terms_layout::down] = {};
-    sum_down(sums, ring + c, layout.width, slot, layout.ring_rows, row_taps,
-             [&](int m) { return taps[m]; });
+    sum_down<false>(sums, ring + c, layout.width, slot, layout.ring_rows, row_taps, true,
+                    [&](int m) { return taps[m]; });
     Sum* const to = lines + first * layout.pitch + spread<shape.outputs>(c);
 #pragma unroll
     for (int v = 0; v < terms_layout::down; ++v) to[v * layout.pitch] = sums[v];
@@ -89,7 +89,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
         const Tap* const down = taps + n * (row_taps + col_taps);
         sum_down_step(lines, ring, top, layout, down, row_taps);
         __syncthreads();  // the lines are there
-        slide_along_row<shape.outputs>(sums, run, col_taps,
+        slide_along_row<shape.outputs>(sums, run, col_taps, true,
                                        [&](int m) { return down[row_taps + m]; });
         __syncthreads();  // everybody has read the lines
       }

@@ -2,6 +2,7 @@
 // Taps on their way to the kernels.
 #pragma once
 
+#include <algorithm>
 #include <convgpu/detail/arithmetic.hpp>
 #include <cstddef>
 #include <type_traits>
@@ -26,6 +27,13 @@ template <class Tap, class Values>  // filter_taps::values, or one like it
         return to;
       },
       values);
+}
+
+/// Whether there are taps that a kernel must step over: 0 · NaN stays out. Of integers none has to be.
+template <class Tap>
+[[nodiscard]] bool has_zeros(const std::vector<Tap>& taps) {
+  if constexpr (std::is_integral_v<Tap>) return false;
+  return std::find(taps.begin(), taps.end(), Tap{}) != taps.end();
 }
 
 /// A copy in the memory of the current device.

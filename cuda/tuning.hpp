@@ -29,42 +29,52 @@ constexpr int blocks_at_once = std::is_same_v<Sum, double>         ? 2
 template <class Sum>
 constexpr int registers_at_most = 65536 / (block_threads * blocks_at_once<Sum>) / 8 * 8;
 
-/// cuda/direct. A thread makes `rows` outputs below one another, so that a column of samples read once feeds
-/// all of them, and `cols` a warp's width apart, so that neighbouring threads read neighbouring samples: no
-/// bank conflicts, and stores that coalesce.
+/// cuda/direct. A thread makes `rows` outputs below one another, so that a row of samples read once feeds all of them,
+/// and `cols` side by side. Those of `together` lie next to one another: shared memory gives four samples for one
+/// instruction, and taps come four at a time as well. Others are `across` apart, so that neighbouring threads read
+/// neighbouring samples. There are no bank conflicts in either, and stores coalesce.
 struct direct_tile {
   int rows;
   int cols;
+  int across;  // threads side by side
+  bool together;
   int chunk;  // taps along each axis that are worked off with one load
   int deep;
 
-  static constexpr int warps = block_threads / 32;
   /// Samples that a thread asks for at a time: all of a line's, for `deep` of the lines of its warp.
   static constexpr int wide = 3;
-  [[nodiscard]] constexpr int out_rows() const { return warps * rows; }
-  [[nodiscard]] constexpr int out_cols() const { return 32 * cols; }
-  /// Products for each read of shared memory: `rows`·`cols` from `cols` samples and a tap.
-  [[nodiscard]] constexpr double products_per_read() const {
-    return static_cast<double>(rows * cols) / (cols + 1);
+  [[nodiscard]] constexpr int out_rows() const { return block_threads / across * rows; }
+  [[nodiscard]] constexpr int out_cols() const { return across * cols; }
+  /// Taps or samples of a line, up to whole accesses.
+  [[nodiscard]] constexpr int whole(int elements) const {
+    return together ? (elements + 3) / 4 * 4 : elements;
+  }
+  /// Samples between lines of a tile, for so many taps along them.
+  [[nodiscard]] constexpr int pitch(int taps) const { return whole(out_cols() + taps - 1); }
+  [[nodiscard]] constexpr int taps_at_once(std::int64_t taps) const {
+    return static_cast<int>(taps < chunk ? taps : chunk);
   }
   [[nodiscard]] constexpr std::size_t samples(std::int64_t row_taps, std::int64_t col_taps) const {
-    const auto halo = [&](std::int64_t taps) {
-      return static_cast<int>(taps < chunk ? taps : chunk) - 1;
-    };
-    return static_cast<std::size_t>(out_rows() + halo(row_taps)) *
-           static_cast<std::size_t>(out_cols() + halo(col_taps));
+    return static_cast<std::size_t>(out_rows() + taps_at_once(row_taps) - 1) *
+           static_cast<std::size_t>(pitch(taps_at_once(col_taps)));
   }
   /// Where a thread's first output lies in lines of shared memory, or the first sample that it looks at, and
   /// how far from there the others do.
-  [[nodiscard]] constexpr int first(int thread, int pitch) const {
-    return thread / warp * rows * pitch + thread % warp;
+  [[nodiscard]] constexpr int first_row(int thread) const { return thread / across * rows; }
+  [[nodiscard]] constexpr int first_col(int thread) const {
+    return thread % across * (together ? cols : 1);
   }
-  [[nodiscard]] static constexpr int offset(int r, int c, int pitch) {
-    return r * pitch + c * warp;
+  [[nodiscard]] constexpr int first(int thread, int pitch) const {
+    return first_row(thread) * pitch + first_col(thread);
+  }
+  [[nodiscard]] constexpr int apart() const { return together ? 1 : across; }
+  [[nodiscard]] constexpr int offset(int r, int c, int pitch) const {
+    return r * pitch + c * apart();
   }
 };
 
-/// 8 × 2 outputs of 4 bytes: 16 sums and 16 samples in registers, and a tile of 64 × 64 outputs, of which a
+/// 4 × 4 outputs of 4 bytes: 16 sums and a window of 4 × 7 samples in registers, where four taps and a row of the
+/// window, three accesses to shared memory of 16 bytes each, serve 64 products. A tile of 64 × 64 outputs, of which a
 /// 7x7 filter reads (70/64)² = 1.2 times as many samples. Wider sums take half as many outputs each time, for
 /// the same registers and shared memory. With chunks of 32 (16) taps no tile outgrows the 48 KiB that every
 /// device has without being asked.
@@ -74,12 +84,19 @@ struct direct_tile {
 ///
 /// The narrow one is for images of which the other one would be mostly empty: 16 × 32 outputs.
 constexpr direct_tile direct_tile_for(std::size_t sum_bytes, bool narrow = false) {
-  direct_tile t{.rows = 4, .cols = 1, .chunk = 16, .deep = 1};
-  if (sum_bytes <= 8) t = {.rows = 4, .cols = 2, .chunk = 16, .deep = 2};
-  if (sum_bytes <= 4) t = {.rows = 8, .cols = 2, .chunk = 32, .deep = 3};
+  direct_tile t{.rows = 4, .cols = 1, .across = warp, .together = false, .chunk = 16, .deep = 1};
+  if (sum_bytes <= 8) t.cols = 2, t.deep = 2;
+  if (sum_bytes <= 4) t.chunk = 32;
   if (narrow) t.rows = 2, t.cols = 1, t.deep = 1;
+  else if (sum_bytes <= 4) t.cols = 4, t.across = 16, t.together = true, t.deep = 3;
   return t;
 }
+/// Beside sums and window, 44 registers, there are the loads of a next chunk and the loops over chunks and filters: 64
+/// are two too few. Three blocks have 27 KiB on their way.
+template <class Sum, bool Narrow>
+constexpr int direct_blocks_at_once = direct_tile_for(sizeof(Sum), Narrow).together
+                                          ? 3
+                                          : blocks_at_once<Sum>;
 /// Where it computes less than half of what the other one does: its products are from half as many reads.
 constexpr bool is_narrow(std::int64_t rows, std::int64_t cols, std::size_t sum_bytes) {
   const auto area = [&](direct_tile t) {
@@ -94,21 +111,29 @@ static_assert(!is_narrow(1, 1, 16) && is_narrow(14, 14, 4) && is_narrow(28, 28, 
 /// Filters whose taps are loaded at once, to be worked off from one tile: as many as one chunk has room for.
 constexpr int direct_together(direct_tile t, std::int64_t row_taps, std::int64_t col_taps) {
   if (row_taps > t.chunk || col_taps > t.chunk) return 1;
-  return static_cast<int>(t.chunk * t.chunk / (row_taps * col_taps));
+  return static_cast<int>(t.chunk * t.chunk / (row_taps * t.whole(static_cast<int>(col_taps))));
 }
 
 /// Shared memory of cuda/direct: the tile, and the taps of so many filters that it is worked off with.
 constexpr std::size_t direct_shared_bytes(direct_tile t, std::size_t sample, std::size_t tap,
                                           int filters, std::int64_t row_taps,
                                           std::int64_t col_taps) {
-  const auto some = [&](std::int64_t taps) {
-    return static_cast<std::size_t>(taps < t.chunk ? taps : t.chunk);
-  };
   const std::size_t tile = (t.samples(row_taps, col_taps) * sample + 15) / 16 * 16;
-  return tile + static_cast<std::size_t>(filters) * some(row_taps) * some(col_taps) * tap;
+  const int of_filter = t.taps_at_once(row_taps) * t.whole(t.taps_at_once(col_taps));
+  return tile + static_cast<std::size_t>(filters) * static_cast<std::size_t>(of_filter) * tap;
 }
 
-/// cuda/compiled. A tap is 16 multiply-adds of 16 bytes each: 128 of them are 32 KiB, and 37 with the loads of 11 x 11.
+/// Extents of single filters that cuda/direct has kernels for, which take the taps row by row.
+constexpr bool has_small_kernel(std::int64_t row_taps, std::int64_t col_taps) {
+  return row_taps == col_taps && (row_taps == 3 || row_taps == 5 || row_taps == 7);
+}
+
+/// cuda/compiled. Its taps are no loads: 8 × 2 outputs of a thread, a warp's width apart, for every order of them.
+constexpr direct_tile compiled_tile(bool narrow) {
+  if (narrow) return direct_tile_for(sizeof(float), true);
+  return {.rows = 8, .cols = 2, .across = warp, .together = false, .chunk = 32, .deep = 3};
+}
+/// A tap is 16 multiply-adds of 16 bytes each: 128 of them are 32 KiB, and 37 with the loads of 11 x 11.
 /// The cache that instructions of a multiprocessor come from has 46 KiB on 7.5 and 128 KiB later (Jia et al., Dissecting
 /// the NVidia Turing T4 GPU via Microbenchmarking, 2019), behind one of 12 to 16 KiB for each quarter of it.
 constexpr std::int64_t most_compiled_taps = 128;
@@ -295,7 +320,7 @@ static_assert(separable_strip(16, 1, 7, 132) == 32);
 /// Shared memory of cuda/separable, part by part.
 struct separable_layout {
   int pitch;      // of the lines, in samples
-  int ring_rows;  // x̃ rows that a step's outputs look at
+  int ring_rows;  // x̃ rows that a step's outputs look at, up to whole windows
   std::size_t ring_at;
   std::size_t results_at;
   std::size_t bytes;
@@ -306,7 +331,7 @@ constexpr separable_layout separable_layout_for(int row_taps, int col_taps) {
   separable_layout l{};
   const int samples = t.cols() + col_taps - 1;
   l.pitch = spread_pitch<Sample>(samples + samples / t.outputs);
-  l.ring_rows = row_taps - 1 + t.step;
+  l.ring_rows = (row_taps - 1 + t.step + t.down() - 1) / t.down() * t.down();
   l.ring_at = (static_cast<std::size_t>(t.step * l.pitch) * sizeof(Sample) + 15) / 16 * 16;
   l.results_at = l.ring_at +
                  static_cast<std::size_t>(l.ring_rows * t.template ring_pitch<Sum>()) * sizeof(Sum);
@@ -550,7 +575,6 @@ static_assert(default_staging.chunks >= 2);  // else copies would wait for the h
 constexpr std::size_t shared_everywhere = 48 * 1024;
 constexpr std::size_t shared_at_most = 80 * 1024;
 
-static_assert(direct_tile_for(4).products_per_read() >= 4);
 static_assert(direct_shared_bytes(direct_tile_for(4), 4, 4, 1, 1 << 20, 1 << 20) <=
               shared_everywhere);
 static_assert(direct_shared_bytes(direct_tile_for(8), 8, 8, 1, 1 << 20, 1 << 20) <=

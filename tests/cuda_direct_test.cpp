@@ -146,10 +146,8 @@ TEST_F(cuda_direct, shares_filters_out_among_multiprocessors) {
     return words;
   };
   // 8 blocks for each: an image is 4 tiles, a signal of 2000 is one of 8 pieces for 8 lines, of which one is used.
-  EXPECT_EQ(made(1, {{128, 128}, {3, 3}, 1, 1, 9}),
-            "tiles of 64 x 64, made for 3 x 3, each for 5 filters");
-  EXPECT_EQ(made(5, {{128, 128}, {3, 3}, 1, 1, 9}),
-            "tiles of 64 x 64, made for 3 x 3, each for 1 filters");
+  EXPECT_EQ(made(1, {{128, 128}, {3, 3}, 1, 1, 9}), "tiles of 64 x 64, each for 5 filters");
+  EXPECT_EQ(made(5, {{128, 128}, {3, 3}, 1, 1, 9}), "tiles of 64 x 64, each for 1 filters");
   EXPECT_EQ(made(1, {{1, 2000}, {1, 3}, 1, 1, 9}), "lines of 256, 8 a block, each for 9 filters");
 }
 

@@ -43,6 +43,12 @@ std::int64_t tiles_along(const detail::axis& a, int tile) {
   return (a.out + tile - 1) / tile;
 }
 
+/// A single small filter, whose taps are among the parameters.
+bool comes_with_launch(const problem& p) {
+  return p.filters == 1 && p.filter.rows == p.filter.cols && p.filter.rows <= 7 &&
+         p.filter.rows % 2 == 1;
+}
+
 /// Tiles with halos. Taps are read by every tile, unless they come with the launch.
 std::uint64_t read_by_direct(const traffic_case& c) {
   constexpr cuda::direct_tile t = cuda::direct_tile_for(sizeof(float));
@@ -52,9 +58,7 @@ std::uint64_t read_by_direct(const traffic_case& c) {
   const std::int64_t samples =
       read_along(row, t.out_rows(), t.chunk) * read_along(col, t.out_cols(), t.chunk);
   const std::int64_t tiles = tiles_along(row, t.out_rows()) * tiles_along(col, t.out_cols());
-  const bool with_launch = p.filters == 1 && p.filter.rows == p.filter.cols && p.filter.rows <= 7 &&
-                           p.filter.rows % 2 == 1;
-  const std::int64_t taps = with_launch ? 0 : tiles * p.filter.count() * p.filters;
+  const std::int64_t taps = comes_with_launch(p) ? 0 : tiles * p.filter.count() * p.filters;
   return static_cast<std::uint64_t>((samples * p.channels + taps) * p.planes * sample);
 }
 
@@ -87,10 +91,18 @@ std::uint64_t read_by_direct_row(const traffic_case& c) {
 std::uint64_t read_by_compiled(const traffic_case& c) {
   const problem& p = c.problem;
   if (p.filter.rows == 1) return read_by_direct_row(c);
-  const cuda::direct_tile t = cuda::direct_tile_for(sizeof(float));
+  const cuda::direct_tile t = cuda::compiled_tile(false);
   const std::int64_t samples = read_along(along_rows(p), t.out_rows(), t.chunk) *
                                read_along(along_cols(p), t.out_cols(), t.chunk);
   return static_cast<std::uint64_t>(samples * p.planes * sample);
+}
+
+std::int64_t strip_of(const traffic_case& c) {
+  const problem& p = c.problem;
+  const std::int64_t across =
+      tiles_along(along_cols(p), cuda::separable_tile_for(sizeof(float)).cols());
+  return cuda::separable_strip(along_rows(p).out, across * p.planes, p.filter.rows,
+                               c.multiprocessors);
 }
 
 /// Strips, each with the filter's rows less one at its top, and its columns less one at its sides.
@@ -99,9 +111,7 @@ std::uint64_t read_by_separable(const traffic_case& c) {
   const problem& p = c.problem;
   const detail::axis row = along_rows(p);
   const detail::axis col = along_cols(p);
-  const std::int64_t strip = cuda::separable_strip(row.out, tiles_along(col, t.cols()) * p.planes,
-                                                   row.taps, c.multiprocessors);
-  return static_cast<std::uint64_t>(read_along(row, strip, row.taps) *
+  return static_cast<std::uint64_t>(read_along(row, strip_of(c), row.taps) *
                                     read_along(col, t.cols(), col.taps) * p.planes * sample);
 }
 
@@ -110,10 +120,8 @@ std::uint64_t read_by_separable_terms(const traffic_case& c) {
   const problem& p = c.problem;
   const std::int64_t across =
       tiles_along(along_cols(p), cuda::separable_tile_for(sizeof(float)).cols());
-  const std::int64_t rows = along_rows(p).out;
-  const std::int64_t strip =
-      cuda::separable_strip(rows, across * p.planes, p.filter.rows, c.multiprocessors);
-  const std::int64_t strips = (rows + strip - 1) / strip * across * p.planes;
+  const std::int64_t strip = strip_of(c);
+  const std::int64_t strips = (along_rows(p).out + strip - 1) / strip * across * p.planes;
   return read_by_separable(c) +
          static_cast<std::uint64_t>(strips * c.rank * (p.filter.rows + p.filter.cols) * sample);
 }
@@ -223,12 +231,12 @@ std::vector<traffic_case> traffic_cases() {
       {"cuda/direct", with_outputs(image, {3, 3}), 1.1, read_by_direct, 4},
       {"cuda/direct", with_outputs(image, {5, 5}), 1.2, read_by_direct, 4},
       {"cuda/direct", with_outputs(image, {7, 7}), 1.3, read_by_direct, 4},
-      {"cuda/direct", with_outputs(image, {15, 15}), 1.6, read_by_direct, 4},
+      {"cuda/direct", with_outputs(image, {15, 15}), 1.6, read_by_direct, 3},
       {"cuda/direct", with_outputs({500, 700}, {7, 7}, 2), 1.3, read_by_direct, 4},
       // Depthwise filters read as much for each channel, and banks no more for many filters than for one.
       {"cuda/direct", with_channels(with_outputs({112, 112}, {3, 3}), 64, 1), 1.1, read_by_direct,
-       4},
-      {"cuda/direct", with_channels(with_outputs(image, {7, 7}), 1, 16), 1.4, read_by_direct, 4, 1},
+       3},
+      {"cuda/direct", with_channels(with_outputs(image, {7, 7}), 1, 16), 1.4, read_by_direct, 3, 1},
       {"cuda/direct", with_channels(with_outputs({1, 126}, {1, 3}), 4096, 1), 1.1,
        read_by_direct_line, 4},
       {"cuda/direct", with_channels(with_outputs(signal, {1, 31}), 1, 8), 2.1, read_by_direct_line,
@@ -280,6 +288,49 @@ int resident_on(const multiprocessor& m, const traffic_case& c, const traffic& t
   return resident_blocks(m, t.threads, registers_of(c), shared);
 }
 
+std::vector<large_case> large_cases() {
+  std::vector<large_case> all;
+  const auto add = [&](const std::string& name, const char* algorithm, extent out, extent small,
+                       extent filter, auto* predicted) {
+    large_case c;
+    c.name = name;
+    c.large.algorithm = c.small.algorithm = algorithm;
+    c.large.problem = with_outputs(out, filter);
+    c.small.problem = with_outputs(small, filter);
+    c.large.predicted = predicted;
+    c.samples = predicted(c.large);
+    if (predicted == read_by_separable) c.strip = strip_of(c.large);
+    if (predicted == read_by_overlap_save) {
+      const cuda::overlap_save_blocks b = blocks_of(c.large);
+      const detail::axis row = along_rows(c.large.problem);
+      const detail::axis col = along_cols(c.large.problem);
+      c.samples = static_cast<std::uint64_t>(read_along(row, b.rows, row.taps) *
+                                             read_along(col, b.cols, col.taps) * sample);
+      c.points = b.points.points();
+      c.blocks = b.count;
+      c.accesses = cuda::overlap_save_accesses(cuda::transform_of(b.points).count);
+    }
+    all.push_back(c);
+  };
+  const extent image(4096, 4096);
+  const extent signal(1, 1 << 24);
+  for (const int k : {3, 5, 7, 9, 11, 15})
+    add("2d_4096_k" + std::to_string(k), "cuda/direct", image, {128, 128}, {k, k}, read_by_direct);
+  for (const int k : {5, 7, 15, 31})
+    add("2d_4096_g" + std::to_string(k), "cuda/separable", image, {256, 256}, {k, k},
+        read_by_separable);
+  for (const int k : {3, 16, 31, 63})
+    add("1d_2p24_k" + std::to_string(k), "cuda/direct", signal, {1, 1 << 14}, {1, k},
+        read_by_direct_row);
+  for (const int k : {127, 511, 1023, 4095})
+    add("1d_2p24_k" + std::to_string(k), "cuda/overlap_save", signal, {1, 1 << 18}, {1, k},
+        read_by_overlap_save);
+  for (const int k : {21, 31, 63})
+    add("2d_4096_k" + std::to_string(k), "cuda/overlap_save", image, {1024, 1024}, {k, k},
+        read_by_overlap_save);
+  return all;
+}
+
 int registers_of(const traffic_case& c) {
   if (c.algorithm == "cuda/overlap_save")
     return 65536 /
@@ -287,6 +338,8 @@ int registers_of(const traffic_case& c) {
                                        ? cuda::overlap_save_blocks_at_once<float, true>
                                        : cuda::overlap_save_blocks_at_once<float>)) /
            8 * 8;
+  if (c.algorithm == "cuda/direct" && c.problem.filter.rows > 1 && !comes_with_launch(c.problem))
+    return 65536 / (cuda::block_threads * cuda::direct_blocks_at_once<float, false>) / 8 * 8;
   if (c.algorithm == "cuda/mma")
     return 65536 / (cuda::block_threads * cuda::mma_blocks_at_once) / 8 * 8;
   return cuda::registers_at_most<float>;

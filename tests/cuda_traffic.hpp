@@ -44,6 +44,20 @@ struct traffic_case {
 /// Every algorithm of the CUDA backend, with the problems it is made for.
 [[nodiscard]] std::vector<traffic_case> traffic_cases();
 
+/// A problem that is too large to be run here, and a small one of which the kernel needs the same.
+struct large_case {
+  std::string name;  ///< that of bench/problems.txt where it is in there
+  traffic_case large;
+  traffic_case small;
+  std::uint64_t samples =
+      0;  ///< bytes of these that are read; the rest are tables, which stay in caches
+  std::int64_t strip = 0;   ///< rows of output that cuda/separable walks down
+  std::int64_t points = 0;  ///< of a block of a transform
+  std::int64_t blocks = 0;
+  int accesses = 0;  ///< to shared memory for each point
+};
+[[nodiscard]] std::vector<large_case> large_cases();
+
 [[nodiscard]] std::uint64_t input_bytes(const problem& p);  ///< taps included
 [[nodiscard]] std::uint64_t output_bytes(const problem& p);
 

@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What nvcc makes of the kernels: registers, spills, shared memory.
 
-    scripts/ptxas_report.py BUILD_DIR
+    scripts/ptxas_report.py BUILD_DIR [--log FILE]
 
 BUILD_DIR is configured with CONVGPU_CUDA and Ninja; nothing in it has to be built. Every .cu file of the
-library is compiled as it would be there, and nothing else is touched. Prints a table and fails on
+library is compiled as it would be there, and nothing else is touched. With --log nothing is compiled: FILE is what
+building all of BUILD_DIR printed, with CMAKE_CUDA_FLAGS="-Xptxas=-v --keep". Prints a table and fails on
   - spilled registers, and stack frames,
   - kernels whose launch bounds do not say the threads and one of the numbers of blocks of cuda/tuning.hpp,
   - more registers than tuning.hpp has for so many blocks.
 """
 
+import argparse
 import concurrent.futures
 import dataclasses
 import json
@@ -36,6 +38,7 @@ int main() {
   std::printf("{\\"threads\\": %d", block_threads);
   for (const int blocks :
        {blocks_at_once<float>, blocks_at_once<double>, blocks_at_once<std::int64_t>,
+        direct_blocks_at_once<float, false>,
         overlap_save_blocks_at_once<float>, overlap_save_blocks_at_once<float, true>,
         overlap_save_blocks_at_once<double>,
         fft_blocks_at_once<float>, fft_blocks_at_once<double>, mma_blocks_at_once})
@@ -102,6 +105,20 @@ def read_launch_bounds(ptx):
     return bounds
 
 
+def with_launch_bounds(kernels, folder):
+    """The kernels, of which the PTX is in the folder."""
+    bounds = {}
+    for ptx in pathlib.Path(folder).glob("*.ptx"):
+        bounds.update(read_launch_bounds(ptx.read_text()))
+    unseen = bounds.keys() - {k.name for k in kernels}
+    if unseen:
+        sys.exit(f"ptxas_report.py: ptxas did not tell of {len(unseen)} kernels of {folder}, such as {min(unseen)}; the log "
+                 "has to be of a whole build")
+    for kernel in kernels:
+        kernel.threads, kernel.blocks = bounds.get(kernel.name, (0, 0))
+    return kernels
+
+
 def compile_one(command, directory):
     """The kernels of one file."""
     words = shlex.split(command)
@@ -110,13 +127,8 @@ def compile_one(command, directory):
             words[words.index("-o") + 1] = f"{kept}/object.o"
         if "-MF" in words:
             words[words.index("-MF") + 1] = f"{kept}/object.d"
-        kernels = read_log(run([*words, "-Xptxas", "-v", "--keep", "--keep-dir", kept], cwd=directory))
-        bounds = {}
-        for ptx in pathlib.Path(kept).glob("*.ptx"):
-            bounds.update(read_launch_bounds(ptx.read_text()))
-    for kernel in kernels:
-        kernel.threads, kernel.blocks = bounds.get(kernel.name, (0, 0))
-    return kernels
+        log = run([*words, "-Xptxas", "-v", "--keep", "--keep-dir", kept], cwd=directory)
+        return with_launch_bounds(read_log(log), kept)
 
 
 def read_tuning():
@@ -151,18 +163,27 @@ def complaints(kernel, tuning):
     return wrong
 
 
-def main():
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        sys.exit(__doc__.strip())
-    database = json.loads(run(["ninja", "-C", sys.argv[1], "-t", "compdb"]))
+def compile_all(build):
+    database = json.loads(run(["ninja", "-C", build, "-t", "compdb"]))
     units = {u["file"]: u for u in database if pathlib.Path(u["file"]).parent == ROOT / "cuda"
              and u["file"].endswith(".cu") and "-x cu" in u["command"]}
     if not units:
-        sys.exit(f"ptxas_report.py: {sys.argv[1]} compiles no .cu file with nvcc; allowed: a build tree "
+        sys.exit(f"ptxas_report.py: {build} compiles no .cu file with nvcc; allowed: a build tree "
                  "with CONVGPU_CUDA=ON")
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         compiled = pool.map(lambda u: compile_one(u["command"], u["directory"]), units.values())
-        kernels = [k for of_unit in compiled for k in of_unit]
+        return [k for of_unit in compiled for k in of_unit]
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("build", type=pathlib.Path)
+    arguments.add_argument("--log", type=pathlib.Path)
+    arguments = arguments.parse_args()
+    if arguments.log:
+        kernels = with_launch_bounds(read_log(arguments.log.read_text()), arguments.build)
+    else:
+        kernels = compile_all(arguments.build)
     if not kernels:
         sys.exit("ptxas_report.py: ptxas tells of no kernel")
     tuning = read_tuning()

@@ -30,8 +30,8 @@ no kernel with these instructions can take less, and only a GPU can say how much
 
 Instructions are counted in the inner loops for sm_90 and taken for all chips: whole rounds, and what is left over of them,
 each by its own loop. A sample takes what the loop that brings it to shared memory has for each load, a result what STORES
-in `scripts/gpu_report.py` says. Transforms: the accesses of `cuda/tuning.hpp`, 14.25 arithmetic instructions for a point and
-a stage of radix 16, all others in the proportion of the kernel's largest loop. Registers are those that the code has for the
+in `scripts/gpu_report.py` says. Transforms: four accesses and twice 14.25 arithmetic instructions for a point and
+a stage, as of radix 16, all others in the proportion of the kernel's largest loop. Registers are those that the code has for the
 chip where it was compiled for it, else those for sm_90."""
 
 # What NVIDIA publishes of one chip for each: multiprocessors, boost clock in GHz, GB/s, lanes of f32 of a multiprocessor.
@@ -114,13 +114,12 @@ def work_of(p, codes, bits):
         work.move(samples, per_sample(work.code, bits), STORES[p["algorithm"]])
         work.shared += 4  # the ring and the results, in and out
     elif p["algorithm"] == "cuda/overlap_save":
-        work = Work(kernel(codes, "overlap_save_kernel<float, false, float>"))
+        work = Work(kernel(codes, "overlap_save_kernel<float, false, float, false>"))
         of_points = p["points"][0] * p["points"][1] / p["outputs"]
-        stages = (p["accesses"] - 4) // 4 + 1
         main = max(work.code["regions"], key=lambda r: r["products"])
-        work.products = of_points * (2 * stages * ARITHMETIC + PRODUCT)
+        work.products = of_points * (2 * p["stages"] * ARITHMETIC + PRODUCT)
         work.instructions = work.products * main["instructions"] / main["products"]
-        work.shared = of_points * p["accesses"] * 2
+        work.shared = of_points * 4 * p["stages"] * 2  # a load and a store there and back; the middle, filling, emptying
         work.move(p["samples"] / 4 / p["outputs"], 8, STORES[p["algorithm"]])
     elif rows == 1:
         work = Work(kernel(codes, "direct_row_kernel<float, float, float, small_row_params"))

@@ -96,14 +96,14 @@ void print_json_row(const large_case& c) {
   std::printf(
       "{\"name\": \"%s\", \"algorithm\": \"%s\", \"taps\": [%lld, %lld], \"outputs\": %.0f, "
       "\"loaded\": %.0f, \"samples\": %.0f, \"input\": %.0f, \"output\": %.0f, \"shared\": %zu, "
-      "\"threads\": %d, \"strip\": %lld, \"points\": [%lld, %lld], \"accesses\": %d, \"resident\": "
+      "\"threads\": %d, \"strip\": %lld, \"points\": [%lld, %lld], \"stages\": %d, \"resident\": "
       "{",
       c.name.c_str(), c.large.algorithm.c_str(), static_cast<long long>(p.filter.rows),
       static_cast<long long>(p.filter.cols), static_cast<double>(output_bytes(p)) / sizeof(float),
       static_cast<double>(c.large.predicted(c.large)), static_cast<double>(c.samples),
       static_cast<double>(input_bytes(p)), static_cast<double>(output_bytes(p)), t.shared,
       t.threads, static_cast<long long>(c.strip), static_cast<long long>(c.points),
-      static_cast<long long>(c.blocks), c.accesses);
+      static_cast<long long>(c.blocks), c.stages);
   const char* comma = "";
   for (const multiprocessor& m : multiprocessors) {
     std::printf("%s\"%s\": [", comma, m.name);

@@ -298,6 +298,7 @@ std::vector<large_case> large_cases() {
     c.large.problem = with_outputs(out, filter);
     c.small.problem = with_outputs(small, filter);
     c.large.predicted = predicted;
+    use_device(c.large, cuda_on_host::machine().device.sharedMemPerBlockOptin);
     c.samples = predicted(c.large);
     if (predicted == read_by_separable) c.strip = strip_of(c.large);
     if (predicted == read_by_overlap_save) {
@@ -308,7 +309,7 @@ std::vector<large_case> large_cases() {
                                              read_along(col, b.cols, col.taps) * sample);
       c.points = b.points.points();
       c.blocks = b.count;
-      c.accesses = cuda::overlap_save_accesses(cuda::transform_of(b.points).count);
+      c.stages = cuda::transform_of(b.points).count;
     }
     all.push_back(c);
   };

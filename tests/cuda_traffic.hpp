@@ -54,7 +54,7 @@ struct large_case {
   std::int64_t strip = 0;   ///< rows of output that cuda/separable walks down
   std::int64_t points = 0;  ///< of a block of a transform
   std::int64_t blocks = 0;
-  int accesses = 0;  ///< to shared memory for each point
+  int stages = 0;  ///< of each transform
 };
 [[nodiscard]] std::vector<large_case> large_cases();
 

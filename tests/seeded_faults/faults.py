@@ -98,8 +98,9 @@ FAULTS = [
                                        "  if (std::uint32_t t = blockIdx.x; t < grid.total) {\n"
                                        "    const int filters"), FEW_BLOCKS, TWIN),
         ("plans share their taps",
-         ("  device_memory taps_;\n};\n\ntemplate <class Sample, class Tap, class Sum, int Extent>",
-          "  static inline device_memory taps_;\n};\n\ntemplate <class Sample, class Tap, class Sum, int Extent>")),
+         (("        bank_(bank_of(r)),\n        taps_(on_device(taps_as<Tap>(taps))) {\n",
+           "        bank_(bank_of(r)) {\n    taps_ = on_device(taps_as<Tap>(taps));\n"),
+          ("  bank bank_;\n  device_memory taps_;\n", "  bank bank_;\n  static inline device_memory taps_;\n"))),
     ),
     *faults_in(
         "direct_line.cu", "cuda/direct",

@@ -149,7 +149,7 @@ struct built_in_table {
 };
 
 // Medians of three runs of `convgpu calibrate` on an AMD EPYC (Zen 4: family 25, model 17), 2026-11-21, with
-// CONVGPU_SIMD set to each of these. Of a processor that nobody has measured, its instruction set is all that is known.
+// CONVGPU_SIMD set to each of these; of avx2 on one that has no more (Zen 3: family 25, model 1), 2026-11-29. Of a processor that nobody has measured, its instruction set is all that is known.
 // Rates of rounding, of what transforms load and store, and of cpu/gemm are later, and were measured beside other work.
 // What another thread's share is late by is no result of that, but what waking a thread takes.
 constexpr built_in_table built_in[] = {
@@ -166,17 +166,17 @@ constexpr built_in_table built_in[] = {
       1.14e-09, 5.5e-11,  1.3e-10,  1.8e-10,  3e-10,    4e-10,    6e-09,    1.7e-10,  3.6e-10,
       4e-10,    1e-09,    4e-09,    4e-09}},
     {"avx2",
-     {2.59e-07, 5e-06,    9.39e-09, 3.47e-09, 4.78e-09, 1.52e-10, 4.93e-11, 9.99e-11, 9.55e-10,
-      6.11e-11, 5.31e-10, 2.43e-10, 3.23e-10, 8.61e-11, 7.69e-10, 5.89e-11, 0,        5.88e-11,
-      1.87e-10, 2.06e-11, 0,        2.76e-10, 3.02e-11, 3.37e-11, 2.81e-10, 3.69e-11, 3.34e-11,
-      3.96e-11, 8.26e-12, 1.61e-11, 9.5e-11,  2.73e-11, 0,        1.75e-10, 5.48e-11, 0,
-      1.91e-11, 1.98e-11, 0,        0,        4.07e-11, 0,        1e-09,    3.3e-10,  0,
-      2.39e-09, 4.08e-09, 0,        2.07e-10, 2.42e-11, 3.36e-11, 2.12e-11, 1.81e-11, 6.05e-11,
-      5.24e-12, 4.07e-10, 3.98e-11, 7.3e-11,  3.29e-11, 3.32e-11, 4.45e-11, 1.5e-11,  1.09e-10,
-      2.77e-11, 3.6e-11,  1.9e-11,  1.91e-11, 4.64e-11, 4e-12,    3.7e-09,  3.06e-10, 2.81e-10,
-      3.4e-10,  3.4e-10,  0,        0,        1.05e-11, 5.34e-11, 8.86e-10, 8.01e-10, 3.1e-10,
-      7.65e-10, 2.1e-11,  4.1e-11,  2.3e-11,  5e-11,    2e-10,    2.5e-09,  6e-11,    1.3e-10,
-      7e-11,    1.8e-10,  1.6e-09,  1.6e-09}},
+     {3.17e-07, 5e-06,    9e-09,    6.15e-09, 1.29e-08, 9.74e-11, 4.69e-11, 9.76e-11, 1.52e-09,
+      6.78e-11, 6.15e-10, 3e-10,    3.85e-10, 1.18e-10, 1.02e-09, 4.65e-13, 1.3e-11,  3.2e-11,
+      1.43e-10, 1.8e-11,  1.1e-11,  2.45e-10, 3.14e-11, 3.67e-11, 3.12e-10, 4.83e-11, 2.86e-11,
+      5.85e-11, 9.57e-12, 1.83e-11, 1.11e-10, 3.17e-11, 0,        2.44e-10, 6.41e-11, 0,
+      5.56e-11, 2.36e-11, 0,        0,        4.79e-11, 0,        1e-09,    3.3e-10,  0,
+      4.07e-09, 3.79e-09, 0,        3.02e-10, 2.3e-11,  3.63e-11, 1.89e-11, 2.32e-11, 9.34e-11,
+      6.15e-12, 6.01e-10, 4.06e-11, 7.35e-11, 3.4e-11,  4.31e-11, 6.4e-11,  1.92e-11, 2.46e-10,
+      3.24e-11, 3.77e-11, 1.69e-11, 2.43e-11, 4.53e-11, 4.21e-12, 5.57e-09, 3.31e-10, 3.13e-10,
+      3.4e-10,  3.4e-10,  0,        0,        1.87e-11, 5.74e-11, 1.09e-09, 9.08e-10, 4.1e-10,
+      8.58e-10, 2.24e-11, 4.23e-11, 2.73e-11, 5.48e-11, 3.14e-11, 3.68e-10, 4.12e-11, 1.42e-10,
+      4.48e-11, 8.06e-11, 1.93e-09, 1.12e-09}},
     {"avx512",
      {2.34e-07, 5e-06,    1.73e-08, 0,        1.43e-08, 1.18e-11, 3.2e-11,  2.3e-11,  1.51e-09,
       5.26e-11, 6.63e-10, 1.63e-10, 2.28e-10, 9.75e-11, 7.79e-10, 3.02e-11, 1.8e-11,  0,
@@ -450,7 +450,8 @@ const detail::rate_table& table_of_rates() {
           },
       .source =
           [](int) {
-            return "built in, measured on an AMD EPYC (Zen 4) with " +
+            return std::string("built in, measured on an AMD EPYC (Zen ") +
+                   (simd::best().name == std::string_view("avx2") ? "3" : "4") + ") with " +
                    std::string(table_of_level().level);
           },
       .machine = [] { return processor() + ", " + simd::best().name; },

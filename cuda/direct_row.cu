@@ -43,6 +43,13 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
     direct_row_kernel(const __grid_constant__ P p, const __grid_constant__ tile_grid grid) {
   constexpr row_tile shape = row_tile_for(sizeof(Sum));
   constexpr bool small = std::is_same_v<P, small_row_params<Tap>>;
+  // Taps among the parameters are one chunk. Said so, no sums wait in registers while it is loaded, which there are too few
+  // of before 9.0; there, and of integers, the code is better without.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  constexpr bool single = false;
+#else
+  constexpr bool single = small && !std::is_integral_v<Sum>;
+#endif
   const int cols = shape.cols(p.lines);
   auto* const line = reinterpret_cast<Sample*>(dynamic_shared());
 
@@ -52,7 +59,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_once<Sum>)
     const std::int64_t i0 = p.rows.first + place.row * p.lines;
     Sum sums[shape.outputs] = {};
 
-    for (std::int64_t l0 = 0; l0 < p.col.taps; l0 += shape.chunk) {
+    for (std::int64_t l0 = 0; single ? l0 == 0 : l0 < p.col.taps; l0 += shape.chunk) {
       const int ln = static_cast<int>(smaller<std::int64_t>(shape.chunk, p.col.taps - l0));
       const int pitch = shape.pitch(p.lines, ln);
       __syncthreads();  // everybody has read the chunk, or stored the tile, before

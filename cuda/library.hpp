@@ -29,8 +29,8 @@ class opened_library {
   [[nodiscard]] void* address_of(const char* symbol);
 
   const char* name_;
-  const char* file_ = "there";
-  void* handle_ = nullptr;
+  [[maybe_unused]] const char* file_ = "there";  // which the stand-in opens none of
+  [[maybe_unused]] void* handle_ = nullptr;
   std::string missing_;
 };
 

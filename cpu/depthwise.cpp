@@ -107,8 +107,8 @@ class depthwise final : public runnable {
     T* rows;     // of x̃
     T* row;      // one of them, as it is loaded
     T* results;  // of a row
-    std::int64_t*
-        row_sources;  // rows of the input that rows of x̃ repeat, and columns; less than 0 outside
+    // Rows of the input that those of x̃ repeat, and columns; less than 0 outside.
+    std::int64_t* row_sources;
     std::int64_t* edge_sources;
 
     scratch(const depthwise& d, std::byte* memory) {
@@ -248,10 +248,12 @@ class depthwise final : public runnable {
       own.row_sources[r] = border_index(border, top + r, form_.row.in);
     const std::int64_t inside = std::clamp<std::int64_t>(-left, 0, span.cols);
     const std::int64_t end = std::clamp(form_.col.in - left, inside, span.cols);
-    for (std::int64_t q = 0; q < span.cols; ++q) {
-      if (q == inside) q = end;
-      if (q < span.cols) own.edge_sources[q] = border_index(border, left + q, form_.col.in);
-    }
+    const auto find_sources = [&](std::int64_t begin, std::int64_t last) {
+      for (std::int64_t q = begin; q < last; ++q)
+        own.edge_sources[q] = border_index(border, left + q, form_.col.in);
+    };
+    find_sources(0, inside);
+    find_sources(end, span.cols);
     return {span, left, inside, end};
   }
 

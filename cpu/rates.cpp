@@ -145,15 +145,18 @@ std::string processor() {
 
 struct built_in_table {
   std::string_view level;
+  std::string_view processor;  // that it was measured on
   std::array<double, count> values;
 };
 
-// Medians of three runs of `convgpu calibrate` on an AMD EPYC (Zen 4: family 25, model 17), 2026-11-21, with
-// CONVGPU_SIMD set to each of these; of avx2 on one that has no more (Zen 3: family 25, model 1), 2026-11-29. Of a processor that nobody has measured, its instruction set is all that is known.
-// Rates of rounding, of what transforms load and store, and of cpu/gemm are later, and were measured beside other work.
+// Medians of three runs of `convgpu calibrate`, with CONVGPU_SIMD set to each of these: on a Zen 4 (family 25, model 17) on
+// 2026-11-21, on a Zen 3 (model 1), which has no more than AVX2, on 2026-11-29. Of a processor that nobody has measured, its
+// instruction set is all that is known. On Zen 4, rates of rounding, of what transforms load and store, and of cpu/gemm are
+// later, and were measured beside other work.
 // What another thread's share is late by is no result of that, but what waking a thread takes.
 constexpr built_in_table built_in[] = {
     {"sse2",
+     "AMD EPYC (Zen 4)",
      {2.57e-07, 5e-06,    1.41e-08, 0,        4.38e-09, 0,        1.81e-10, 1.65e-10, 2.09e-09,
       3.35e-10, 6.46e-10, 6.18e-10, 4.6e-10,  1.65e-10, 7.26e-10, 6.01e-10, 4.45e-11, 0,
       2.36e-10, 5.73e-11, 0,        4.16e-10, 1.12e-10, 0,        3.69e-10, 3.25e-10, 1.44e-11,
@@ -166,6 +169,7 @@ constexpr built_in_table built_in[] = {
       1.14e-09, 5.5e-11,  1.3e-10,  1.8e-10,  3e-10,    4e-10,    6e-09,    1.7e-10,  3.6e-10,
       4e-10,    1e-09,    4e-09,    4e-09}},
     {"avx2",
+     "AMD EPYC (Zen 3)",
      {3.17e-07, 5e-06,    9e-09,    6.15e-09, 1.29e-08, 9.74e-11, 4.69e-11, 9.76e-11, 1.52e-09,
       6.78e-11, 6.15e-10, 3e-10,    3.85e-10, 1.18e-10, 1.02e-09, 4.65e-13, 1.3e-11,  3.2e-11,
       1.43e-10, 1.8e-11,  1.1e-11,  2.45e-10, 3.14e-11, 3.67e-11, 3.12e-10, 4.83e-11, 2.86e-11,
@@ -178,6 +182,7 @@ constexpr built_in_table built_in[] = {
       8.58e-10, 2.24e-11, 4.23e-11, 2.73e-11, 5.48e-11, 3.14e-11, 3.68e-10, 4.12e-11, 1.42e-10,
       4.48e-11, 8.06e-11, 1.93e-09, 1.12e-09}},
     {"avx512",
+     "AMD EPYC (Zen 4)",
      {2.34e-07, 5e-06,    1.73e-08, 0,        1.43e-08, 1.18e-11, 3.2e-11,  2.3e-11,  1.51e-09,
       5.26e-11, 6.63e-10, 1.63e-10, 2.28e-10, 9.75e-11, 7.79e-10, 3.02e-11, 1.8e-11,  0,
       8.54e-11, 1.39e-11, 2.89e-11, 1.47e-10, 3.6e-11,  0,        3.1e-10,  3.82e-11, 1.99e-11,
@@ -190,6 +195,7 @@ constexpr built_in_table built_in[] = {
       7.98e-10, 1.85e-11, 3.6e-11,  2.3e-11,  4.4e-11,  2e-10,    1.8e-09,  4.3e-11,  9.5e-11,
       5e-11,    1.1e-10,  1.2e-09,  1.2e-09}},
     {"avx512_vnni",
+     "AMD EPYC (Zen 4)",
      {2.45e-07, 5e-06,    1.61e-08, 1.88e-10, 1.3e-08,  1.67e-11, 5.29e-11, 2.32e-11, 1.57e-09,
       4.1e-11,  6.65e-10, 1.78e-10, 2.28e-10, 8.57e-11, 7.53e-10, 3.35e-11, 1.78e-11, 0,
       8.91e-11, 1.41e-11, 2.9e-11,  1.59e-10, 3.66e-11, 0,        3.13e-10, 3.8e-11,  2.09e-11,
@@ -450,9 +456,9 @@ const detail::rate_table& table_of_rates() {
           },
       .source =
           [](int) {
-            return std::string("built in, measured on an AMD EPYC (Zen ") +
-                   (simd::best().name == std::string_view("avx2") ? "3" : "4") + ") with " +
-                   std::string(table_of_level().level);
+            const built_in_table& rates = table_of_level();
+            return "built in, measured on an " + std::string(rates.processor) + " with " +
+                   std::string(rates.level);
           },
       .machine = [] { return processor() + ", " + simd::best().name; },
       .probes = probes,

@@ -61,4 +61,5 @@ struct bank_place {
   all = detail::saturated_product(all, form.groups);
   return bank_in_parts(form, std::clamp((worth - 1) / all + 1, std::int64_t{1}, form.filters));
 }
+
 }  // namespace convgpu::cuda
